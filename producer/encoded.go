@@ -89,18 +89,18 @@ func (t *Topic[R]) encodeAlone(ctx context.Context, serializer *serde.Serializer
 	return e, nil
 }
 
-// encoder is a topic's binding to a serializer without a producer.
-type encoder struct {
+// boundSerializer is a topic's binding to a serializer without a producer.
+type boundSerializer struct {
 	serializer *serde.Serializer
-	binding    *binding
+	binding    *boundTopic
 }
 
 // encoder returns the binding of the last Encode if the serializer is the same,
 // and otherwise makes a binding.
-func (t *Topic[R]) encoder(s *serde.Serializer) *binding {
+func (t *Topic[R]) encoder(s *serde.Serializer) *boundTopic {
 	last := t.lastEncoder.Load()
 	if last == nil || last.serializer != s {
-		last = &encoder{s, &binding{
+		last = &boundSerializer{s, &boundTopic{
 			options: &t.options,
 			value:   s.For(t.name, serde.Value, t.options.value...),
 			key:     s.For(t.name, serde.Key, t.options.key...),
@@ -142,7 +142,7 @@ func (e Encoded) Send(ctx context.Context, p *Producer) (Delivery, error) {
 
 // publish gives the message to the client. future may be nil.
 func (e Encoded) publish(ctx context.Context, p *publisher, future *Future) error {
-	s := takeOutgoing(&binding{publisher: p, topic: p.engine.Topic(e.Topic), options: &topicOptions{}})
+	s := takeOutgoing(&boundTopic{publisher: p, topic: p.engine.Topic(e.Topic), options: &topicOptions{}})
 	defer s.free()
 	s.explicit, s.partitioner = e.Partition, Murmur2()
 	s.message.Key, s.message.Value = e.Key, e.Value

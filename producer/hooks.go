@@ -265,7 +265,7 @@ func (h *hookedMessage) free() {
 // begin calls Start, with the headers of the message.
 func (h *hookedMessage) begin(ctx context.Context, s *outgoing) {
 	h.start.Key, h.start.Headers, h.begun = s.message.Key, &s.headers, true
-	h.token = s.binding.publisher.hooks.start(ctx, &h.start)
+	h.token = s.bound.publisher.hooks.start(ctx, &h.start)
 	h.start.Headers, h.start.Key = nil, nil
 	s.message.HookToken = h.token
 }

@@ -41,7 +41,7 @@ func ToPartition(n int32) Partition { return Partition{n + 1} }
 
 // outgoing is a message on its way to the engine. A pool keeps the memory.
 type outgoing struct {
-	binding   *binding
+	bound     *boundTopic
 	step      string // the running step, for a PanicError
 	buf       []byte // key, then value
 	keyed     bool   // there is a key, possibly empty
@@ -62,9 +62,9 @@ const maxPooled = 1 << 16
 
 var outgoingPool = sync.Pool{New: func() any { return new(outgoing) }} //nolint:gochecknoglobals // a pool of buffers
 
-func takeOutgoing(b *binding) *outgoing {
+func takeOutgoing(b *boundTopic) *outgoing {
 	s := outgoingPool.Get().(*outgoing)
-	s.binding = b
+	s.bound = b
 	return s
 }
 
@@ -74,7 +74,7 @@ func (s *outgoing) free() {
 	}
 	// Reset each field, because writing the whole struct takes as long as
 	// encoding a small record.
-	s.binding, s.message.Callback, s.message.Future, s.message.HookToken, s.hooked = nil, nil, nil, nil, nil
+	s.bound, s.message.Callback, s.message.Future, s.message.HookToken, s.hooked = nil, nil, nil, nil, nil
 	s.message.KeySchemaID, s.message.ValueSchemaID, s.explicit, s.partitioner = 0, 0, Partition{}, nil
 	s.buf, s.keyed, s.message.Key, s.message.Value = s.buf[:0], false, nil, nil
 	s.timestamp, s.message.HasTimestamp, s.message.Timestamp, s.ids = time.Time{}, false, 0, idHeaders{}
@@ -97,7 +97,7 @@ var (
 
 func (s *outgoing) appendKeyRecord(ctx context.Context, r avrobin.Record) (err error) {
 	s.step = "the encoding of the key"
-	b := s.binding.key
+	b := s.bound.key
 	if s.buf, err = b.Append(ctx, s.buf, r); err != nil {
 		if errors.Is(err, serde.ErrTombstone) {
 			err = errNilKey
@@ -111,7 +111,7 @@ func (s *outgoing) appendKeyRecord(ctx context.Context, r avrobin.Record) (err e
 
 func (s *outgoing) appendValue(ctx context.Context, r avrobin.Record) (err error) {
 	s.step = "the encoding of the value"
-	b := s.binding.value
+	b := s.bound.value
 	if s.buf, err = b.Append(ctx, s.buf, r); err != nil {
 		if errors.Is(err, serde.ErrTombstone) {
 			return errNilRecord

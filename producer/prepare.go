@@ -61,7 +61,7 @@ func (t *Topic[R]) check(p *publisher) engine.Check {
 }
 
 // checkSchemas asks the registry for the schemas of values and keys.
-func (t *Topic[R]) checkSchemas(ctx context.Context, b *binding) []error {
+func (t *Topic[R]) checkSchemas(ctx context.Context, b *boundTopic) []error {
 	var errs []error
 	var value R
 	for _, s := range []struct {

@@ -27,14 +27,14 @@ type Topic[R avrobin.Record] struct {
 	record  recordOptions[R]
 	err     error // an error of the name or the options; the first use returns it
 
-	lastBinding atomic.Pointer[binding] // the binding of the last publish
-	lastEncoder atomic.Pointer[encoder] // the serializer of the last Encode
+	lastBound   atomic.Pointer[boundTopic]      // the binding of the last publish
+	lastEncoder atomic.Pointer[boundSerializer] // the serializer of the last Encode
 	mu          sync.Mutex
-	bindings    map[*publisher]*binding
+	bound       map[*publisher]*boundTopic
 }
 
-// binding is a topic bound to a producer.
-type binding struct {
+// boundTopic is a topic bound to a producer.
+type boundTopic struct {
 	publisher   *publisher
 	topic       *engine.Topic
 	options     *topicOptions
@@ -46,7 +46,7 @@ type binding struct {
 // returns no error. If the name or an option is wrong, Prepare and every
 // message return the error.
 func NewTopic[R avrobin.Record](name string, key KeyFunc[R], opts ...TopicOption) *Topic[R] {
-	t := &Topic[R]{name: name, key: key, err: settings.CheckTopicName(name), bindings: map[*publisher]*binding{}}
+	t := &Topic[R]{name: name, key: key, err: settings.CheckTopicName(name), bound: map[*publisher]*boundTopic{}}
 	for _, o := range opts {
 		if o.apply == nil {
 			continue
@@ -76,28 +76,28 @@ func NewTopic[R avrobin.Record](name string, key KeyFunc[R], opts ...TopicOption
 // Name returns the topic's name in Kafka.
 func (t *Topic[R]) Name() string { return t.name }
 
-// bind returns the topic's binding to a producer.
-func (t *Topic[R]) bind(p *publisher) *binding {
-	if b := t.lastBinding.Load(); b != nil && b.publisher == p {
+// bind returns the topic, bound to a producer.
+func (t *Topic[R]) bind(p *publisher) *boundTopic {
+	if b := t.lastBound.Load(); b != nil && b.publisher == p {
 		return b
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	b := t.bindings[p]
+	b := t.bound[p]
 	if b == nil {
-		for other := range t.bindings { // a topic outlives its producers
+		for other := range t.bound { // a topic outlives its producers
 			if other.engine.Ended() {
-				delete(t.bindings, other)
+				delete(t.bound, other)
 			}
 		}
-		b = &binding{
+		b = &boundTopic{
 			publisher: p, topic: p.engine.Topic(t.name), options: &t.options, partitioner: t.options.partitioner,
 			value: p.serializer.For(t.name, serde.Value, t.options.value...),
 			key:   p.serializer.For(t.name, serde.Key, t.options.key...),
 		}
-		t.bindings[p] = b
+		t.bound[p] = b
 	}
-	t.lastBinding.Store(b)
+	t.lastBound.Store(b)
 	return b
 }
 
@@ -141,7 +141,7 @@ func (t *Topic[R]) publishTo(ctx context.Context, p *publisher, s *outgoing, r R
 		r = m.Value
 	}
 	b := t.bind(p)
-	s.binding = b
+	s.bound = b
 	s.message.Callback = callback
 	if future != nil {
 		s.message.Future = &future.future
@@ -210,9 +210,9 @@ func (t *Topic[R]) encode(ctx context.Context, s *outgoing, r R, m *Message[R]) 
 // engine accepted the message.
 func (s *outgoing) send(ctx context.Context, block bool) error {
 	if err := s.finish(ctx); err != nil {
-		return engine.NotSent(s.binding.topic.Name(), -1, err)
+		return engine.NotSent(s.bound.topic.Name(), -1, err)
 	}
-	return s.binding.topic.Send(ctx, &s.message, s, block)
+	return s.bound.topic.Send(ctx, &s.message, s, block)
 }
 
 // eventIDHeader is the name of the header that [WithEventID] adds.
@@ -221,7 +221,7 @@ const eventIDHeader = "event-id"
 // finish adds the parts that all records share: the event id, the headers of
 // the hooks and the timestamp. Without a timestamp, the client sets the time.
 func (s *outgoing) finish(ctx context.Context) error {
-	if s.binding.options.eventID {
+	if s.bound.options.eventID {
 		id, err := uuid.NewV7()
 		if err != nil {
 			return fmt.Errorf("event id: %w", err)
@@ -247,13 +247,13 @@ func (s *outgoing) Choose(n int32) (p int32, err error) {
 	defer s.recoverInto(&err)
 	if s.explicit.plus1 != 0 {
 		if p = s.explicit.plus1 - 1; p < 0 || p >= n {
-			return p, fmt.Errorf("ToPartition(%d): topic %s has partitions 0 to %d", p, s.binding.topic.Name(), n-1)
+			return p, fmt.Errorf("ToPartition(%d): topic %s has partitions 0 to %d", p, s.bound.topic.Name(), n-1)
 		}
 		return p, nil
 	}
 	s.step = "the partitioner"
 	if p = s.partitioner(s.message.Key, n); p < 0 || p >= n {
-		return p, fmt.Errorf("the partitioner chose %d: topic %s has partitions 0 to %d", p, s.binding.topic.Name(), n-1)
+		return p, fmt.Errorf("the partitioner chose %d: topic %s has partitions 0 to %d", p, s.bound.topic.Name(), n-1)
 	}
 	return p, nil
 }

@@ -54,10 +54,10 @@ func (a *account) open(file string) int {
 func (a *account) name(seq int, id uuid.UUID) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.entries[seq].id = half(id)
+	a.entries[seq].id = halfID(id)
 }
 
-func (a *account) settle(seq int, s state) {
+func (a *account) setState(seq int, s state) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.count[a.entries[seq].state]--
@@ -71,9 +71,9 @@ func (a *account) stateOf(seq int) state {
 	return a.entries[seq].state
 }
 
-// settleWaiting gives the same outcome to every line that still waits. The mode
-// forget needs settleWaiting, because it knows only the number of failures.
-func (a *account) settleWaiting(s state) {
+// setWaiting gives the same outcome to every line that still waits. The mode
+// forget needs setWaiting, because it knows only the number of failures.
+func (a *account) setWaiting(s state) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for i := range a.entries {
@@ -97,9 +97,9 @@ func (a *account) lines() int64 {
 	return int64(len(a.entries)) - a.count[skipped]
 }
 
-// see records an event that was read back, and returns the number of its line.
-// The second result is false if the event belongs to another run.
-func (a *account) see(file string, no int64, id uuid.UUID) (int, bool) {
+// noteReadBack records an event that was read back, and returns the number of
+// its line. The second result is false if the event belongs to another run.
+func (a *account) noteReadBack(file string, no int64, id uuid.UUID) (int, bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	base, ok := a.files[file]
@@ -108,7 +108,7 @@ func (a *account) see(file string, no int64, id uuid.UUID) (int, bool) {
 	}
 	seq := base + int(no) - 1
 	e := &a.entries[seq]
-	if e.id != half(id) {
+	if e.id != halfID(id) {
 		return 0, false
 	}
 	if e.seen < 255 {
@@ -146,7 +146,7 @@ func (a *account) balance() balance {
 	return b
 }
 
-func half(id uuid.UUID) uint64 { return binary.BigEndian.Uint64(id[8:]) }
+func halfID(id uuid.UUID) uint64 { return binary.BigEndian.Uint64(id[8:]) }
 
 // latencies is a histogram. Each power of two has eight buckets. A latencies is
 // safe for concurrent use.

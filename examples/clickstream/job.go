@@ -111,7 +111,7 @@ func (j *job) line(sending context.Context, parse parser, seq int, l line) error
 	e := clicks.NewClickEvent()
 	reason := parseLine(parse, l, &e)
 	if errors.Is(reason, errHeader) {
-		j.acc.settle(seq, skipped)
+		j.acc.setState(seq, skipped)
 		return nil
 	}
 	if reason != nil {
@@ -133,7 +133,7 @@ func (j *job) line(sending context.Context, parse parser, seq int, l line) error
 		// The producer has not accepted the event, and will accept no later
 		// event.
 		if j.acc.stateOf(seq) == waiting {
-			j.acc.settle(seq, notSent)
+			j.acc.setState(seq, notSent)
 		}
 		return fmt.Errorf("%s:%d: %w", l.file, l.no, err)
 	}
@@ -159,7 +159,7 @@ func parseLine(parse parser, l line, e *clicks.ClickEvent) error {
 }
 
 func (j *job) reject(seq int, l line, reason error) error {
-	j.acc.settle(seq, rejected)
+	j.acc.setState(seq, rejected)
 	if err := j.rejects.add(l, reason); err != nil {
 		return err
 	}
@@ -230,7 +230,7 @@ func (j *job) report(interrupted bool) *report {
 	return r
 }
 
-func (j *job) balance(r *report, got found) {
+func (j *job) balance(r *report, got readBackResult) {
 	b := j.acc.balance()
 	r.ReadBack, r.Lost, r.Twice = b.ReadBack, b.Lost, b.Twice
 	r.Contradicted, r.UnknownInLog = b.Contradicted, b.UnknownInLog

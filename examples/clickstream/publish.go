@@ -113,7 +113,7 @@ type asyncSender struct{ producerSender }
 
 func (s *asyncSender) send(ctx context.Context, seq int, e *clicks.ClickEvent) error {
 	err := s.topic.PublishAsync(ctx, s.p, e, func(_ producer.Delivery, err error) {
-		s.acc.settle(seq, outcome(err))
+		s.acc.setState(seq, outcome(err))
 	})
 	if err != nil {
 		return s.refused(ctx, err)
@@ -127,10 +127,10 @@ func (s *syncSender) send(ctx context.Context, seq int, e *clicks.ClickEvent) er
 	_, err := s.topic.Publish(ctx, s.p, e)
 	switch {
 	case err == nil:
-		s.acc.settle(seq, delivered)
+		s.acc.setState(seq, delivered)
 		return nil
 	case errors.Is(err, producer.ErrOutcomeUnknown):
-		s.acc.settle(seq, unknown)
+		s.acc.setState(seq, unknown)
 		return err
 	default:
 		return s.refused(ctx, err)
@@ -151,9 +151,9 @@ func (s *forgetSender) send(ctx context.Context, _ int, e *clicks.ClickEvent) er
 func (s *forgetSender) finish(ctx context.Context) error {
 	err := s.producerSender.finish(ctx)
 	if st := s.p.Stats(); st.NotSent == 0 && st.Unknown == 0 {
-		s.acc.settleWaiting(delivered)
+		s.acc.setWaiting(delivered)
 	} else {
-		s.acc.settleWaiting(unknown)
+		s.acc.setWaiting(unknown)
 	}
 	return err
 }
@@ -195,9 +195,9 @@ func (s *txSender) commit(ctx context.Context) error {
 	})
 	for _, seq := range s.seqs {
 		if err != nil && !errors.Is(err, producer.ErrOutcomeUnknown) {
-			s.acc.settle(seq, notSent)
+			s.acc.setState(seq, notSent)
 		} else {
-			s.acc.settle(seq, outcome(err))
+			s.acc.setState(seq, outcome(err))
 		}
 	}
 	s.batch, s.seqs = s.batch[:0], s.seqs[:0]

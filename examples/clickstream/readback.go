@@ -38,9 +38,9 @@ func newReader(o *options) (*reader, error) {
 
 func (r *reader) close() { r.cl.Close() }
 
-// mark records the present end of the topic. Records before the mark belong to
-// other runs.
-func (r *reader) mark(ctx context.Context) error {
+// rememberEnd records the present end of the topic. Records before the mark
+// belong to other runs.
+func (r *reader) rememberEnd(ctx context.Context) error {
 	ends, err := r.adm.ListEndOffsets(ctx, r.topic)
 	if err == nil {
 		err = ends.Error()
@@ -52,8 +52,8 @@ func (r *reader) mark(ctx context.Context) error {
 	return nil
 }
 
-// found is the result of reading back.
-type found struct {
+// readBackResult is the result of reading back.
+type readBackResult struct {
 	Partitions map[int32]int64
 	OutOfOrder int64
 }
@@ -107,21 +107,21 @@ func (r *reader) each(ctx context.Context, partition func(int32), f func(*kgo.Re
 }
 
 // readBack records every event of this run after mark.
-func (r *reader) readBack(ctx context.Context, des *serde.Deserializer[clicks.ClickEvent], acc *account) (found, error) {
-	out := found{Partitions: map[int32]int64{}}
+func (r *reader) readBack(ctx context.Context, des *serde.Deserializer[clicks.ClickEvent], acc *account) (readBackResult, error) {
+	out := readBackResult{Partitions: map[int32]int64{}}
 	last := map[string]int{} // the line of each visitor's latest event
 	err := r.each(ctx, func(p int32) { out.Partitions[p] = 0 }, func(rec *kgo.Record) error {
-		return out.book(ctx, rec, des, acc, last)
+		return out.add(ctx, rec, des, acc, last)
 	})
 	return out, err
 }
 
-func (f *found) book(ctx context.Context, rec *kgo.Record, des *serde.Deserializer[clicks.ClickEvent], acc *account, last map[string]int) error {
+func (f *readBackResult) add(ctx context.Context, rec *kgo.Record, des *serde.Deserializer[clicks.ClickEvent], acc *account, last map[string]int) error {
 	var e clicks.ClickEvent
 	if err := des.DecodeInto(ctx, serde.Input{Topic: rec.Topic, Data: rec.Value}, &e); err != nil {
 		return fmt.Errorf("reader: %s[%d]@%d: %w", rec.Topic, rec.Partition, rec.Offset, err)
 	}
-	seq, ours := acc.see(e.SourceFile, e.SourceLine, e.EventID)
+	seq, ours := acc.noteReadBack(e.SourceFile, e.SourceLine, e.EventID)
 	if !ours {
 		return nil
 	}

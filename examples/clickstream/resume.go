@@ -73,7 +73,7 @@ func resume(ctx context.Context, o *options, reg *registry.Client, ser *serde.Se
 	}
 	rctx, cancelRead := context.WithTimeout(context.WithoutCancel(ctx), time.Minute+took)
 	defer cancelRead()
-	return r, errors.Join(err, r.holdAgainst(rctx, o, in, des), schemaOf(rctx, reg, r))
+	return r, errors.Join(err, r.compareWithLog(rctx, o, in, des), schemaOf(rctx, reg, r))
 }
 
 // lineParser parses lines of any file, in any order of the files.
@@ -127,8 +127,8 @@ func fingerprint(e *clicks.ClickEvent) (uint64, error) {
 	return h.Sum64(), nil
 }
 
-// holdAgainst parses all files, and searches the topic for every event.
-func (r *report) holdAgainst(ctx context.Context, o *options, in *inputs, des *serde.Deserializer[clicks.ClickEvent]) error {
+// compareWithLog parses all files, and searches the topic for every event.
+func (r *report) compareWithLog(ctx context.Context, o *options, in *inputs, des *serde.Deserializer[clicks.ClickEvent]) error {
 	type expected struct {
 		times int64
 		file  string // the first file with the event

@@ -28,7 +28,7 @@ const grace = 20 * time.Second
 func run(ctx context.Context, o *options) (*report, error) { return runFrom(ctx, o, os.Stdin) }
 
 func runFrom(ctx context.Context, o *options, stdin io.Reader) (r *report, err error) {
-	world, err := openWorld(o)
+	world, err := openEnvironment(o)
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +65,7 @@ func runFrom(ctx context.Context, o *options, stdin io.Reader) (r *report, err e
 		return nil, errors.Join(err, j.abandon())
 	}
 	defer back.close()
-	if err := back.mark(ctx); err != nil {
+	if err := back.rememberEnd(ctx); err != nil {
 		return nil, errors.Join(err, j.abandon())
 	}
 
@@ -80,18 +80,19 @@ func runFrom(ctx context.Context, o *options, stdin io.Reader) (r *report, err e
 	return r, errors.Join(err, rerr, schemaOf(rctx, reg, r))
 }
 
-// world contains the servers and files that a run without a cluster creates.
-type world struct {
+// environment contains the servers and files that a run without a cluster
+// creates.
+type environment struct {
 	broker *producertest.Broker
 	server *registrytest.Server
 	dir    string
 }
 
-// openWorld starts embedded servers if the flags name no servers, and writes a
-// sample if the flags name no files. Then openWorld stores the addresses in the
-// options.
-func openWorld(o *options) (w *world, err error) {
-	w = &world{}
+// openEnvironment starts embedded servers if the flags name no servers, and
+// writes a sample if the flags name no files. Then openEnvironment stores the
+// addresses in the options.
+func openEnvironment(o *options) (w *environment, err error) {
+	w = &environment{}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, w.close())
@@ -124,7 +125,7 @@ func openWorld(o *options) (w *world, err error) {
 	return w, nil
 }
 
-func (w *world) close() error {
+func (w *environment) close() error {
 	var errs []error
 	if w.broker != nil {
 		errs = append(errs, w.broker.Close())

@@ -74,27 +74,37 @@ func TestBalance(t *testing.T) {
 		a := newAccount()
 		seq := a.open("f")
 		a.name(seq, id)
-		a.settle(seq, delivered)
+		a.setState(seq, delivered)
 		return a, &report{Lines: 1, Delivered: 1}
 	}
 	tests := map[string]struct {
 		damage func(a *account, r *report)
 		ok     bool
 	}{
-		"sound":         {func(a *account, _ *report) { a.see("f", 1, id) }, true},
+		"sound":         {func(a *account, _ *report) { a.noteReadBack("f", 1, id) }, true},
 		"lost":          {func(*account, *report) {}, false},
-		"twice":         {func(a *account, _ *report) { a.see("f", 1, id); a.see("f", 1, id) }, false},
-		"another run's": {func(a *account, _ *report) { a.see("f", 1, [16]byte{15: 1}) }, false},
-		"denied":        {func(a *account, r *report) { a.see("f", 1, id); a.settle(0, notSent); r.Delivered = 0; r.NotSent = 1 }, false},
-		"unknown":       {func(a *account, r *report) { a.see("f", 1, id); a.settle(0, unknown); r.Delivered = 0; r.Unknown = 1 }, false},
-		"no outcome":    {func(a *account, r *report) { a.see("f", 1, id); r.Lines = 2 }, false},
+		"twice":         {func(a *account, _ *report) { a.noteReadBack("f", 1, id); a.noteReadBack("f", 1, id) }, false},
+		"another run's": {func(a *account, _ *report) { a.noteReadBack("f", 1, [16]byte{15: 1}) }, false},
+		"denied": {func(a *account, r *report) {
+			a.noteReadBack("f", 1, id)
+			a.setState(0, notSent)
+			r.Delivered = 0
+			r.NotSent = 1
+		}, false},
+		"unknown": {func(a *account, r *report) {
+			a.noteReadBack("f", 1, id)
+			a.setState(0, unknown)
+			r.Delivered = 0
+			r.Unknown = 1
+		}, false},
+		"no outcome": {func(a *account, r *report) { a.noteReadBack("f", 1, id); r.Lines = 2 }, false},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			a, r := sound()
 			test.damage(a, r)
-			(&job{acc: a}).balance(r, found{})
+			(&job{acc: a}).balance(r, readBackResult{})
 			if r.balanced() != test.ok {
 				t.Errorf("balanced is %t: %+v", !test.ok, r)
 			}

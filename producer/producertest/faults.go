@@ -106,8 +106,8 @@ func (b *Broker) add(f *fault) *Fault {
 	}
 }
 
-// befall returns the effect of the faults on an answer.
-func (b *Broker) befall(r Request) (lost bool, delay time.Duration) {
+// faultOf returns the effect of the faults on an answer.
+func (b *Broker) faultOf(r Request) (lost bool, delay time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, f := range b.faults {

@@ -186,7 +186,7 @@ func (c *conn) Write(p []byte) (int, error) {
 		delete(c.asked, id)
 		c.mu.Unlock()
 		if known {
-			lost, delay := c.listener.broker.befall(request)
+			lost, delay := c.listener.broker.faultOf(request)
 			if delay > 0 {
 				time.Sleep(delay)
 			}

@@ -147,7 +147,7 @@ func (in *confluentConsumer) rebalanced(_ *kafka.Consumer, event kafka.Event) er
 	}
 	in.settings.Logger.Info("partitions_revoked", "group", in.group.ID, "event", fmt.Sprint(event))
 	if in.group.Revoked != nil {
-		in.group.Revoked(ours(revoked.Partitions))
+		in.group.Revoked(toTransport(revoked.Partitions))
 	}
 	return nil
 }
@@ -174,18 +174,18 @@ func (in *confluentConsumer) Poll(ctx context.Context, wait time.Duration) (*tra
 func (in *confluentConsumer) handle(event kafka.Event) error {
 	switch event := event.(type) {
 	case *kafka.Message:
-		return in.lasting(event.TopicPartition.Error)
+		return in.permanentError(event.TopicPartition.Error)
 	case kafka.Error:
-		return in.lasting(event)
+		return in.permanentError(event)
 	case kafka.OAuthBearerTokenRefresh:
 		in.refreshToken()
 	}
 	return nil
 }
 
-// lasting returns err if a retry cannot fix err. The trouble function gets
-// every other error.
-func (in *confluentConsumer) lasting(err error) error {
+// permanentError returns err if a retry cannot fix err. The trouble function
+// gets every other error.
+func (in *confluentConsumer) permanentError(err error) error {
 	var kerr kafka.Error
 	if !errors.As(err, &kerr) {
 		return err
@@ -249,21 +249,21 @@ func (in *confluentConsumer) Member() (transport.GroupMember, error) {
 // Assignment returns the partitions that are assigned to this consumer.
 func (in *confluentConsumer) Assignment() ([]transport.TopicPartition, error) {
 	parts, err := in.kafka.Assignment()
-	return ours(parts), asError(err)
+	return toTransport(parts), asError(err)
 }
 
 // Committed returns the group's offsets. The offset is -1 for a partition
 // without a committed offset.
 func (in *confluentConsumer) Committed(ctx context.Context, partitions []transport.TopicPartition) ([]transport.TopicPartition, error) {
 	var out []kafka.TopicPartition
-	err := in.repeat(ctx, func() (err error) {
-		out, err = in.kafka.Committed(theirs(partitions), millis(callSlice))
+	err := in.retry(ctx, func() (err error) {
+		out, err = in.kafka.Committed(toKafka(partitions), millis(callSlice))
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	back := ours(out)
+	back := toTransport(out)
 	for i := range back {
 		back[i].Offset = max(back[i].Offset, -1)
 	}
@@ -275,7 +275,7 @@ func (in *confluentConsumer) Committed(ctx context.Context, partitions []transpo
 func (in *confluentConsumer) EndOffsets(ctx context.Context, topic string) (map[int32]int64, error) {
 	ends := map[int32]int64{}
 	var partitions []kafka.PartitionMetadata
-	if err := in.repeat(ctx, func() error {
+	if err := in.retry(ctx, func() error {
 		m, err := in.kafka.GetMetadata(&topic, false, millis(callSlice))
 		if err != nil {
 			return err
@@ -290,7 +290,7 @@ func (in *confluentConsumer) EndOffsets(ctx context.Context, topic string) (map[
 		return nil, err
 	}
 	for _, p := range partitions {
-		if err := in.repeat(ctx, func() error {
+		if err := in.retry(ctx, func() error {
 			_, high, err := in.kafka.QueryWatermarkOffsets(topic, p.ID, millis(callSlice))
 			ends[p.ID] = high
 			return err
@@ -301,8 +301,8 @@ func (in *confluentConsumer) EndOffsets(ctx context.Context, topic string) (map[
 	return ends, nil
 }
 
-// repeat calls again after an error that a retry can fix, until ctx ends.
-func (in *confluentConsumer) repeat(ctx context.Context, call func() error) error {
+// retry calls again after an error that a retry can fix, until ctx ends.
+func (in *confluentConsumer) retry(ctx context.Context, call func() error) error {
 	for {
 		err := call()
 		if err == nil {
@@ -312,7 +312,7 @@ func (in *confluentConsumer) repeat(ctx context.Context, call func() error) erro
 		if errors.As(err, &kerr) && (kerr.Code() == kafka.ErrUnknownTopicOrPart || kerr.Code() == kafka.ErrUnknownTopic) {
 			return asError(err)
 		}
-		if lasting := in.lasting(err); lasting != nil {
+		if lasting := in.permanentError(err); lasting != nil {
 			return lasting
 		}
 		pause := time.NewTimer(pollSlice)
@@ -330,7 +330,7 @@ func (in *confluentConsumer) repeat(ctx context.Context, call func() error) erro
 // the other partitions.
 func (in *confluentConsumer) Seek(to []transport.TopicPartition) error {
 	var errs []error
-	for _, tp := range theirs(to) {
+	for _, tp := range toKafka(to) {
 		if err := in.kafka.Seek(tp, 0); err != nil {
 			errs = append(errs, fmt.Errorf("seek %s[%d] to %d: %w", *tp.Topic, tp.Partition, tp.Offset, asError(err)))
 		}
@@ -340,12 +340,12 @@ func (in *confluentConsumer) Seek(to []transport.TopicPartition) error {
 
 // Pause stops reading from partitions.
 func (in *confluentConsumer) Pause(partitions []transport.TopicPartition) error {
-	return asError(in.kafka.Pause(theirs(partitions)))
+	return asError(in.kafka.Pause(toKafka(partitions)))
 }
 
 // Resume continues reading from partitions. Resume ignores revoked partitions.
 func (in *confluentConsumer) Resume(partitions []transport.TopicPartition) error {
-	for _, tp := range theirs(partitions) {
+	for _, tp := range toKafka(partitions) {
 		_ = in.kafka.Resume([]kafka.TopicPartition{tp}) // the library refuses a revoked partition
 	}
 	return nil
@@ -365,7 +365,7 @@ func consumed(m *kafka.Message) *transport.ConsumedMessage {
 	return out
 }
 
-func ours(parts []kafka.TopicPartition) []transport.TopicPartition {
+func toTransport(parts []kafka.TopicPartition) []transport.TopicPartition {
 	out := make([]transport.TopicPartition, len(parts))
 	for i, tp := range parts {
 		out[i] = transport.TopicPartition{Topic: *tp.Topic, Partition: tp.Partition, Offset: int64(tp.Offset)}
@@ -373,7 +373,7 @@ func ours(parts []kafka.TopicPartition) []transport.TopicPartition {
 	return out
 }
 
-func theirs(parts []transport.TopicPartition) []kafka.TopicPartition {
+func toKafka(parts []transport.TopicPartition) []kafka.TopicPartition {
 	out := make([]kafka.TopicPartition, len(parts))
 	for i, tp := range parts {
 		out[i] = kafka.TopicPartition{Topic: &parts[i].Topic, Partition: tp.Partition, Offset: kafka.Offset(tp.Offset)}

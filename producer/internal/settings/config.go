@@ -87,7 +87,7 @@ type Config struct {
 	// package.
 	verifyOn, hostnameOff    bool
 	skipVerify, skipHostname bool
-	clearTextMeant           bool // set by AllowClearTextPassword
+	clearTextAllowed         bool // set by AllowClearTextPassword
 	secrets                  *secrets
 
 	fileRetries    *int            // retries, if a file limits them
@@ -136,8 +136,8 @@ func Read(purpose Purpose, brokers []string, transactionalID string, opts []Opti
 		c.CompressionLevel = n
 		c.origins["compression.level"] = c.Origin("compression." + string(c.Compression) + ".level")
 	}
-	c.settleSecurity()
-	c.settleRetries()
+	c.resolveSecurity()
+	c.resolveRetries()
 	errs = append(errs, c.unknownKeys())
 	errs = append(errs, c.check()...)
 	if err := errors.Join(errs...); err != nil {
@@ -175,9 +175,9 @@ func (c *Config) CloseLog() {
 	}
 }
 
-// settleRetries applies a file's limit of retries. The limit has an effect only
-// with weak acks. Otherwise retries have no limit, and New logs this fact.
-func (c *Config) settleRetries() {
+// resolveRetries applies a file's limit of retries. The limit has an effect
+// only with weak acks. Otherwise retries have no limit, and New logs this fact.
+func (c *Config) resolveRetries() {
 	if c.fileRetries != nil && c.Retries == -1 && (c.WeakAcks || *c.fileRetries < 1) { // without weak acks, check refuses a value less than 1
 		c.Retries, c.fileRetries = *c.fileRetries, nil
 	}

@@ -215,7 +215,7 @@ func saslRows() []Setting {
 		{Key: "sasl.password", Option: "Plain, ScramSHA256, ScramSHA512", Show: Secret, kind: setSASL(func(s *Credentials, v string) error { s.Password = v; return nil })},
 		{
 			Key: "avroline.allow.clear.text.password", Option: "AllowClearTextPassword", Default: "false", About: "`true` logs no warning about a password or a token without TLS", Show: Harmless,
-			kind: boolean(func(c *Config) *bool { return &c.clearTextMeant }),
+			kind: boolean(func(c *Config) *bool { return &c.clearTextAllowed }),
 		},
 		{Key: "sasl.jaas.config", About: "Java's form, with the Plain, Scram and OAuthBearer login modules", Show: Secret, kind: setSASL((*Credentials).setJAAS)},
 	}

@@ -199,11 +199,11 @@ func WithSASL(s SASL) Option {
 
 // AllowClearTextPassword is producer.AllowClearTextPassword.
 func AllowClearTextPassword() Option {
-	return Set("AllowClearTextPassword", func(c *Config) { c.clearTextMeant = true }, "avroline.allow.clear.text.password")
+	return Set("AllowClearTextPassword", func(c *Config) { c.clearTextAllowed = true }, "avroline.allow.clear.text.password")
 }
 
-// settleSecurity combines the security settings of options and files.
-func (c *Config) settleSecurity() {
+// resolveSecurity combines the security settings of options and files.
+func (c *Config) resolveSecurity() {
 	if c.TLS == nil && strings.HasSuffix(c.protocol, "SSL") {
 		c.TLS = &TLS{}
 	}
@@ -326,7 +326,7 @@ func (c *Config) saslOrigin() string {
 
 // logInsecure warns about attacks that the settings allow in the network.
 func (c *Config) logInsecure() {
-	if c.TLS == nil && c.SASL != nil && !c.clearTextMeant && (c.SASL.Mechanism == "PLAIN" || c.SASL.Mechanism == "OAUTHBEARER") {
+	if c.TLS == nil && c.SASL != nil && !c.clearTextAllowed && (c.SASL.Mechanism == "PLAIN" || c.SASL.Mechanism == "OAUTHBEARER") {
 		c.Logger.Warn("password_in_clear_text", "mechanism", c.SASL.Mechanism,
 			"reason", "everybody on the way can read the password or the token: use WithTLS, or say AllowClearTextPassword if it is meant")
 	}

@@ -14,10 +14,10 @@ import (
 
 // Metadata implements [transport.Client].
 func (c *client) Metadata(ctx context.Context, name string) (transport.TopicMetadata, error) {
-	if !c.uses.hold() {
+	if !c.calls.hold() {
 		return transport.TopicMetadata{}, closed()
 	}
-	defer c.uses.release()
+	defer c.calls.release()
 	m, err := c.kafka.GetMetadata(&name, false, millisLeft(ctx))
 	if err != nil {
 		return transport.TopicMetadata{}, convert(err)
@@ -42,10 +42,10 @@ func (c *client) Metadata(ctx context.Context, name string) (transport.TopicMeta
 
 // Reach implements [transport.Client].
 func (c *client) Reach(ctx context.Context) error {
-	if !c.uses.hold() {
+	if !c.calls.hold() {
 		return closed()
 	}
-	defer c.uses.release()
+	defer c.calls.release()
 	m, err := c.kafka.GetMetadata(nil, false, millisLeft(ctx))
 	if err != nil {
 		return convert(err)
@@ -100,10 +100,10 @@ type admin struct{ *client }
 
 // with runs f with the Go client's administration client.
 func (a admin) with(f func(k *kafka.AdminClient) error) error {
-	if !a.uses.hold() {
+	if !a.calls.hold() {
 		return closed()
 	}
-	defer a.uses.release()
+	defer a.calls.release()
 	k, err := kafka.NewAdminClientFromProducer(a.kafka)
 	if err == nil {
 		err = f(k)

@@ -37,11 +37,11 @@ type client struct {
 	failing sync.Once                       // Fatal is called once
 	closing sync.Once
 	handed  atomic.Uint64 // number of the library's outcomes that the handler has
-	plain   plain
+	plain   plainState
 
 	gates  gates
 	stalls stalls
-	uses   uses // calls into the library, except Produce
+	calls  openCalls // calls into the library, except Produce
 
 	brokers    transport.Brokers
 	states     map[string]string // the library's state of each broker; only serve uses it
@@ -94,7 +94,7 @@ func open(c *settings.Config, batchBytes int, h transport.Handler, plugin bool) 
 	}
 	err := errNoPlugin
 	if plugin {
-		k.kafka, k.hub, err = plugged(m, true, guarded, c.InFlightRequests == 1, c.LogLevel())
+		k.kafka, k.hub, err = newPluginClient(m, true, guarded, c.InFlightRequests == 1, c.LogLevel())
 		k.plugin = err == nil
 	}
 	if err == errNoPlugin { //nolint:errorlint // ours, never wrapped
@@ -119,23 +119,23 @@ func open(c *settings.Config, batchBytes int, h transport.Handler, plugin bool) 
 	}
 	k.background.Go(k.readStatistics)
 	if k.gated && c.TransactionalID == "" {
-		k.background.Go(k.hasten)
+		k.background.Go(k.requestProducerID)
 	}
 	return k, nil
 }
 
-// hasten gets the producer id without the library's pauses. The library asks
-// for the id if a metadata answer comes over a connection that is up. Otherwise
-// a timer of 500 ms asks for the id. The first answer comes over the connection
-// to the bootstrap address, and the library then drops this connection.
-// Therefore hasten also asks a node of the cluster.
-func (c *client) hasten() {
+// requestProducerID gets the producer id without the library's pauses. The
+// library asks for the id if a metadata answer comes over a connection that is
+// up. Otherwise a timer of 500 ms asks for the id. The first answer comes over
+// the connection to the bootstrap address, and the library then drops this
+// connection. Therefore requestProducerID also asks a node of the cluster.
+func (c *client) requestProducerID() {
 	for pause := 2 * time.Millisecond; pause < time.Second; pause *= 2 {
-		if !c.uses.hold() {
+		if !c.calls.hold() {
 			return
 		}
 		m, err := c.kafka.GetMetadata(nil, false, 500)
-		c.uses.release()
+		c.calls.release()
 		if err == nil && m.OriginatingBroker.ID >= 0 {
 			return
 		}
@@ -173,7 +173,7 @@ func (c *client) serve() {
 			}
 			outcomes = outcomes[len(batch):]
 			if failed {
-				c.failed(batch)
+				c.checkFatal(batch)
 			}
 			c.report(batch)
 			if failed {
@@ -196,7 +196,7 @@ func (c *client) report(batch []transport.Outcome) {
 	c.handed.Add(uint64(len(batch)))
 	if c.gates.waiting.Load() > 0 {
 		for i := range batch {
-			c.passed(&batch[i])
+			c.openGate(&batch[i])
 		}
 	}
 }
@@ -223,7 +223,7 @@ func (c *client) event(event kafka.Event) {
 		default: // the reader is busy with an earlier document
 		}
 	case kafka.OAuthBearerTokenRefresh:
-		c.background.Go(func() { refreshToken(c.alive, c.config, c.kafka, &c.uses, c.handler) })
+		c.background.Go(func() { refreshToken(c.alive, c.config, c.kafka, &c.calls, c.handler) })
 	}
 }
 
@@ -269,9 +269,9 @@ func (c *client) purgeLate() {
 	}
 	again := time.NewTicker(purgeEvery)
 	defer again.Stop()
-	for c.uses.hold() {
+	for c.calls.hold() {
 		_ = c.kafka.Purge(kafka.PurgeQueue | kafka.PurgeNonBlocking)
-		c.uses.release()
+		c.calls.release()
 		select {
 		case <-again.C:
 		case <-c.alive.Done():
@@ -283,17 +283,17 @@ func (c *client) purgeLate() {
 // purgeEvery is the time between two purges after a fatal error.
 const purgeEvery = 100 * time.Millisecond
 
-// failed looks for a fatal error of the library in the outcomes, because the
-// outcomes may come before the event with the reason.
-func (c *client) failed(outcomes []transport.Outcome) {
+// checkFatal looks for a fatal error of the library in the outcomes, because
+// the outcomes may come before the event with the reason.
+func (c *client) checkFatal(outcomes []transport.Outcome) {
 	if c.refusal.Load() != nil {
 		return
 	}
 	for i := range outcomes {
 		if err, ok := outcomes[i].Err.(*transport.Error); ok && err.Code == transport.Purged { //nolint:errorlint // made by us
-			if c.uses.hold() {
+			if c.calls.hold() {
 				cause := c.kafka.GetFatalError()
-				c.uses.release()
+				c.calls.release()
 				if cause != nil {
 					c.failing.Do(func() {
 						err := fatal(cause)
@@ -313,8 +313,8 @@ func (c *client) failed(outcomes []transport.Outcome) {
 
 // fatalCause asks the library for the error behind "a fatal error".
 func (c *client) fatalCause(err error) error {
-	if c.uses.hold() {
-		defer c.uses.release()
+	if c.calls.hold() {
+		defer c.calls.release()
 		if cause := c.kafka.GetFatalError(); cause != nil {
 			return cause
 		}
@@ -327,8 +327,8 @@ func (c *client) refuse(err *transport.Error) { c.refusal.CompareAndSwap(nil, er
 
 // TestFatalError makes the library fail. Tests of the engine call it.
 func (c *client) TestFatalError(reason string) {
-	if c.uses.hold() {
-		defer c.uses.release()
+	if c.calls.hold() {
+		defer c.calls.release()
 		c.kafka.TestFatalError(kafka.ErrOutOfOrderSequenceNumber, reason)
 	}
 }
@@ -338,10 +338,10 @@ func (c *client) Purge() {
 	err := &transport.Error{Code: transport.Purged, Text: "the client was told to give up what is not delivered"}
 	c.refuse(err)
 	c.dropHeld(err)
-	if !c.uses.hold() {
+	if !c.calls.hold() {
 		return
 	}
-	defer c.uses.release()
+	defer c.calls.release()
 	_ = c.kafka.Purge(kafka.PurgeQueue | kafka.PurgeInFlight | kafka.PurgeNonBlocking)
 }
 
@@ -354,7 +354,7 @@ func (c *client) Close() {
 		c.Purge()
 		c.plain.drain()
 		c.die()
-		c.uses.lastUse()
+		c.calls.lastUse()
 		c.mu.Lock()
 		for _, t := range c.topics {
 			t.free()
@@ -372,9 +372,9 @@ func (c *client) Close() {
 	})
 }
 
-// settled waits until the handler has every outcome that the library has
+// waitForHandler waits until the handler has every outcome that the library has
 // reported. all says that the library has reported all outcomes.
-func (c *client) settled(all bool) {
+func (c *client) waitForHandler(all bool) {
 	open := func() bool { return c.plain.inFlight.Load() > 0 && (all || len(c.kafka.Events()) > 0) }
 	if c.plugin {
 		added := c.hub.added()
@@ -389,9 +389,9 @@ func (c *client) settled(all bool) {
 	}
 }
 
-// uses prevents the destruction of the library's client during calls. The zero
-// value is ready.
-type uses struct {
+// openCalls prevents the destruction of the library's client during calls. The
+// zero value is ready.
+type openCalls struct {
 	mu     sync.Mutex
 	over   bool
 	inside sync.WaitGroup
@@ -399,7 +399,7 @@ type uses struct {
 
 // hold keeps the library's client until release. hold returns false if the
 // client is already gone.
-func (u *uses) hold() bool {
+func (u *openCalls) hold() bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.over {
@@ -409,10 +409,10 @@ func (u *uses) hold() bool {
 	return true
 }
 
-func (u *uses) release() { u.inside.Done() }
+func (u *openCalls) release() { u.inside.Done() }
 
 // lastUse refuses new calls and waits for the running calls.
-func (u *uses) lastUse() {
+func (u *openCalls) lastUse() {
 	u.mu.Lock()
 	u.over = true
 	u.mu.Unlock()

@@ -86,10 +86,10 @@ func codeOf(code kafka.ErrorCode) transport.Code {
 	return transport.Other
 }
 
-// certain reports whether the library's status "not persisted" is true for an
-// error. The status alone is not enough, because the library sets the status
-// for every unknown error of a broker.
-func certain(code kafka.ErrorCode) bool {
+// certainlyNotPersisted reports whether the library's status "not persisted" is
+// true for an error. The status alone is not enough, because the library sets
+// the status for every unknown error of a broker.
+func certainlyNotPersisted(code kafka.ErrorCode) bool {
 	return slices.Contains([]kafka.ErrorCode{
 		// For these codes of the client, the message never left the client, or
 		// the broker refused the batch.

@@ -41,7 +41,7 @@ func (g *gates) add(token transport.Token, p *partition) {
 	g.waiting.Store(int64(len(g.first)))
 }
 
-func (g *gates) take(token transport.Token) *partition {
+func (g *gates) remove(token transport.Token) *partition {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	p := g.first[token]
@@ -68,16 +68,17 @@ func (p *partition) giveFirst(m *transport.Message, token transport.Token) error
 	g := &p.topic.client.gates
 	g.add(token, p) // add first, because the outcome may come before give returns
 	if err := p.give(m, token); err != nil {
-		g.take(token)
+		g.remove(token)
 		return err
 	}
 	p.state = gateWaiting
 	return nil
 }
 
-// passed opens the gate that waited for this outcome, if there is such a gate.
-func (c *client) passed(o *transport.Outcome) {
-	p := c.gates.take(o.Token)
+// openGate opens the gate that waited for this outcome, if there is such a
+// gate.
+func (c *client) openGate(o *transport.Outcome) {
+	p := c.gates.remove(o.Token)
 	if p == nil {
 		return
 	}

@@ -21,7 +21,7 @@ func (c *client) logLine(line *C.avl_line) {
 		return
 	}
 	if line.level == C.AVL_DRAIN || line.level == C.AVL_DRAIN_AGAIN {
-		c.drained(C.GoString(line.text), line.level == C.AVL_DRAIN_AGAIN, time.Now())
+		c.noteRetryLine(C.GoString(line.text), line.level == C.AVL_DRAIN_AGAIN, time.Now())
 		return
 	}
 	c.log(int(line.level), C.GoString(line.tag), C.GoString(line.text))

@@ -12,8 +12,8 @@ import (
 	"github.com/avroline/avroline/producer/internal/transport"
 )
 
-// plain is the state of a client without the plugin.
-type plain struct {
+// plainState is the state of a client without the plugin.
+type plainState struct {
 	inFlight atomic.Int64 // messages without an event
 }
 
@@ -103,7 +103,7 @@ func (c *client) plainOutcome(m *kafka.Message) transport.Outcome {
 // drain waits for the events of given-up messages, and stops if no event comes
 // for plainPatience. Without drain, the Go client's Close would drop the
 // events.
-func (p *plain) drain() {
+func (p *plainState) drain() {
 	left := p.inFlight.Load()
 	for end := time.Now().Add(plainPatience); left > 0 && time.Now().Before(end); time.Sleep(time.Millisecond) {
 		if now := p.inFlight.Load(); now != left {
@@ -122,12 +122,12 @@ func (c *client) forwardLines(lines <-chan kafka.LogEvent) {
 	for {
 		select {
 		case line := <-lines:
-			if line.Tag == "ERRSEQ" && c.config.Guarded() && c.uses.hold() {
+			if line.Tag == "ERRSEQ" && c.config.Guarded() && c.calls.hold() {
 				c.kafka.TestFatalError(kafka.ErrOutOfOrderSequenceNumber, line.Message)
-				c.uses.release()
+				c.calls.release()
 			}
 			if line.Tag == "DRAIN" {
-				c.drained(line.Message, true, time.Now())
+				c.noteRetryLine(line.Message, true, time.Now())
 			}
 			if line.Level <= c.config.LogLevel() {
 				c.log(line.Level, line.Tag, line.Message)

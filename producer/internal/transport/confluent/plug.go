@@ -34,9 +34,9 @@ func conf_init(conf *C.rd_kafka_conf_t, opaque *unsafe.Pointer, text *C.char, si
 	return C.avl_plug(conf)
 }
 
-// making is held during the making of a client, because conf_init has no other
+// makingClient is held while a client is made, because conf_init has no other
 // way to find the client.
-var making sync.Mutex //nolint:gochecknoglobals // conf_init is global
+var makingClient sync.Mutex //nolint:gochecknoglobals // conf_init is global
 
 // hub is the C side of a client. C writes a byte into the pipe if the reader
 // waits. A goroutine that waits for a pipe holds no thread. If the goroutine
@@ -47,9 +47,9 @@ type hub struct {
 	woken, waker *os.File // the ends of the pipe
 }
 
-// plugged makes a producer with the plugin. If the plugin itself fails, plugged
-// returns errNoPlugin.
-func plugged(m kafka.ConfigMap, copyFailed, guard, single bool, maxLevel int) (*kafka.Producer, hub, error) {
+// newPluginClient makes a producer with the plugin. If the plugin itself fails,
+// newPluginClient returns errNoPlugin.
+func newPluginClient(m kafka.ConfigMap, copyFailed, guard, single bool, maxLevel int) (*kafka.Producer, hub, error) {
 	with := kafka.ConfigMap{}
 	for k, v := range m {
 		with[k] = v
@@ -62,8 +62,8 @@ func plugged(m kafka.ConfigMap, copyFailed, guard, single bool, maxLevel int) (*
 	if err != nil {
 		return nil, hub{}, err
 	}
-	making.Lock()
-	defer making.Unlock()
+	makingClient.Lock()
+	defer makingClient.Unlock()
 	C.avl_hub_expect(h.c)
 	p, err := kafka.NewProducer(&with)
 	C.avl_hub_expect(nil)
@@ -173,7 +173,7 @@ func (c *client) outcome(o *C.avl_outcome, out *transport.Outcome) (failed bool)
 		err.Text = C.GoString(f.text)
 	}
 	out.Offset, out.Err, out.Guilty = -1, err, f.blame == C.AVL_BLAME_THIS
-	if f.status == 0 && certain(code) {
+	if f.status == 0 && certainlyNotPersisted(code) {
 		out.Persistence = transport.NotPersisted
 		if f.copy != nil {
 			out.Message = unpack(unsafe.Pointer(f.copy), int(f.key_len), int(f.value_len), int(f.header_count))

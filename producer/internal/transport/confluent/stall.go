@@ -58,11 +58,11 @@ type retry struct {
 	asked       int   // number of answers in a row that named leader
 }
 
-// drained notes a line of the library's log about a partition that waits for
-// its requests. The line is "[thrd:HOST:PORT/NODE]: TOPIC [PARTITION] beginning
-// partition drain: REASON". again says that no message of the partition was
-// delivered since the last line.
-func (c *client) drained(line string, again bool, now time.Time) {
+// noteRetryLine notes a line of the library's log about a partition that waits
+// for its requests. The line is "[thrd:HOST:PORT/NODE]: TOPIC [PARTITION]
+// beginning partition drain: REASON". again says that no message of the
+// partition was delivered since the last line.
+func (c *client) noteRetryLine(line string, again bool, now time.Time) {
 	thread, rest, ok := strings.Cut(line, "]: ")
 	where, reason, ok2 := strings.Cut(rest, "] beginning partition drain: ")
 	bracket := strings.LastIndex(where, " [")
@@ -78,9 +78,9 @@ func (c *client) drained(line string, again bool, now time.Time) {
 	if !again || !retries {
 		c.stalls.forget(key)
 	}
-	if retries && c.stalls.note(key, int32(node), now) && c.uses.hold() {
+	if retries && c.stalls.note(key, int32(node), now) && c.calls.hold() {
 		go func() {
-			defer c.uses.release()
+			defer c.calls.release()
 			c.askLeader(key, int32(node), now)
 		}()
 	}

@@ -64,7 +64,7 @@ func TestStalled(t *testing.T) {
 				}
 				now := time.Now()
 				line := func(reason string) {
-					k.drained(fmt.Sprintf("[thrd:sasl_ssl://broker:9092/%d]: events [1] [1] beginning partition drain: %s", node, reason), !c.delivered, now)
+					k.noteRetryLine(fmt.Sprintf("[thrd:sasl_ssl://broker:9092/%d]: events [1] [1] beginning partition drain: %s", node, reason), !c.delivered, now)
 					now = now.Add(c.pause)
 					for asking := true; asking; time.Sleep(time.Millisecond) { // until the brokers have answered
 						k.stalls.mu.Lock()
@@ -108,7 +108,7 @@ func TestUnrelatedLogLinesAreIgnored(t *testing.T) {
 		"[thrd:broker:9092/1]: events beginning partition drain: drain before retrying",
 		"[thrd:broker:9092/99999999999]: events [0] beginning partition drain: drain before retrying",
 	} {
-		c.drained(line, true, time.Now())
+		c.noteRetryLine(line, true, time.Now())
 	}
 	if len(c.stalls.retries) > 0 {
 		t.Errorf("%v", c.stalls.retries)

@@ -23,7 +23,7 @@ type tokenTaker interface {
 
 // refreshToken asks the token source for a client that has requested a token.
 // Trouble reports an error, and the client asks again after ten seconds.
-func refreshToken(ctx context.Context, c *settings.Config, k tokenTaker, in *uses, h transport.Handler) {
+func refreshToken(ctx context.Context, c *settings.Config, k tokenTaker, in *openCalls, h transport.Handler) {
 	if c.SASL == nil || c.SASL.Token == nil {
 		return
 	}

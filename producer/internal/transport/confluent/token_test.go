@@ -40,7 +40,7 @@ func TestTokenAfterTheClient(t *testing.T) {
 	for name, want := range map[string]int{"there": 2, "gone": 0} { // number of calls with the token and with its failure
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			var in uses
+			var in openCalls
 			source := tokenFunc(func(context.Context) (oauth.Token, error) {
 				if name == "gone" {
 					in.lastUse()
@@ -94,7 +94,7 @@ func TestRefusedTokenIsNotShown(t *testing.T) {
 		t.Fatalf("control: the library's error does not have the token: %v", err)
 	}
 	var told troubleHandler
-	refreshToken(t.Context(), c, k.kafka, &k.uses, &told)
+	refreshToken(t.Context(), c, k.kafka, &k.calls, &told)
 	if !strings.Contains(told.trouble, "[redacted]") || strings.Contains(told.trouble, "hunter2") {
 		t.Errorf("the error: %s", told.trouble)
 	}

@@ -44,10 +44,10 @@ func (c *client) Topic(name string) (transport.Topic, error) {
 	t := &topic{client: c, name: name}
 	t.partitions.Store(new([]*partition))
 	if c.plugin {
-		if !c.uses.hold() {
+		if !c.calls.hold() {
 			return nil, &transport.Error{Code: transport.Closed, Text: "the client is closed"}
 		}
-		defer c.uses.release()
+		defer c.calls.release()
 		var err error
 		if t.handle, err = c.hub.topic(name); err != nil {
 			return nil, err

@@ -36,10 +36,10 @@ func (c *client) InitTransactions(ctx context.Context) error {
 
 // BeginTransaction implements [transport.Client].
 func (c *client) BeginTransaction() error {
-	if !c.uses.hold() {
+	if !c.calls.hold() {
 		return closed()
 	}
-	defer c.uses.release()
+	defer c.calls.release()
 	if err := c.kafka.BeginTransaction(); err != nil {
 		return convert(err)
 	}
@@ -80,7 +80,7 @@ func (c *client) CommitTransaction(ctx context.Context) error {
 		return err
 	}
 	err := c.call(ctx, c.kafka.CommitTransaction)
-	c.settled(err == nil)
+	c.waitForHandler(err == nil)
 	return err
 }
 
@@ -90,7 +90,7 @@ func (c *client) AbortTransaction(ctx context.Context) error {
 		return err
 	}
 	err := c.call(ctx, c.kafka.AbortTransaction)
-	c.settled(err == nil)
+	c.waitForHandler(err == nil)
 	return err
 }
 
@@ -114,10 +114,10 @@ func (c *client) emptyGates(ctx context.Context) error {
 // call repeats a blocking call of the library while a retry may help. call ends
 // if ctx ends or if the client is closed.
 func (c *client) call(ctx context.Context, f func(ctx context.Context) error) error {
-	if !c.uses.hold() {
+	if !c.calls.hold() {
 		return closed()
 	}
-	defer c.uses.release()
+	defer c.calls.release()
 	var err error
 	for {
 		begun := time.Now()

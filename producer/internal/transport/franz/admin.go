@@ -36,7 +36,7 @@ func (a admin) TopicConfig(ctx context.Context, topic string) (map[string]string
 	}
 	settings := map[string]string{}
 	for _, r := range resp.Resources {
-		if err := named(r.ErrorCode, r.ErrorMessage); err != nil {
+		if err := brokerError(r.ErrorCode, r.ErrorMessage); err != nil {
 			return nil, err
 		}
 		for _, c := range r.Configs {
@@ -73,7 +73,7 @@ func (a admin) MayWrite(ctx context.Context, topic string) (bool, error) {
 		return false, convert(err)
 	}
 	for _, t := range resp.Topics {
-		if err := named(t.ErrorCode, nil); err != nil {
+		if err := brokerError(t.ErrorCode, nil); err != nil {
 			return false, err
 		}
 		operations := t.AuthorizedOperations
@@ -103,16 +103,17 @@ func (a admin) CreateTopic(ctx context.Context, name string, partitions, replica
 		return convert(err)
 	}
 	for _, t := range resp.Topics {
-		if err := named(t.ErrorCode, t.ErrorMessage); err != nil {
+		if err := brokerError(t.ErrorCode, t.ErrorMessage); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// named converts a broker's code and text to an error, or returns nil for code
+// brokerError converts a broker's code and text to an error, or returns nil for
+// code
 // 0.
-func named(code int16, text *string) error {
+func brokerError(code int16, text *string) error {
 	if code == 0 {
 		return nil
 	}
@@ -129,7 +130,7 @@ func topicMetadata(resp *kmsg.MetadataResponse, name string) (transport.TopicMet
 		if t.Topic == nil || *t.Topic != name {
 			continue
 		}
-		if err := named(t.ErrorCode, nil); err != nil {
+		if err := brokerError(t.ErrorCode, nil); err != nil {
 			return transport.TopicMetadata{}, err
 		}
 		m := transport.TopicMetadata{Name: name, ID: t.TopicID, Partitions: make([]transport.PartitionMetadata, len(t.Partitions))}
@@ -138,12 +139,12 @@ func topicMetadata(resp *kmsg.MetadataResponse, name string) (transport.TopicMet
 				continue
 			}
 			m.Partitions[p.Partition] = transport.PartitionMetadata{
-				Leader: p.Leader, Replicas: p.Replicas, InSync: p.ISR, Err: named(p.ErrorCode, nil),
+				Leader: p.Leader, Replicas: p.Replicas, InSync: p.ISR, Err: brokerError(p.ErrorCode, nil),
 			}
 		}
 		return m, nil
 	}
-	return transport.TopicMetadata{}, named(kerr.UnknownTopicOrPartition.Code, nil)
+	return transport.TopicMetadata{}, brokerError(kerr.UnknownTopicOrPartition.Code, nil)
 }
 
 // CreateTopic creates a topic with a client of its own. If replicas is -1, the
@@ -164,7 +165,7 @@ func CreateTopic(ctx context.Context, c *settings.Config, name string, partition
 	var e *transport.Error
 	if errors.As(err, &e) && (e.Code == transport.TopicAuthorizationFailed || e.Code == transport.ClusterAuthorizationFailed) {
 		if _, unknown := metadata(ctx, cl, name); unknown == nil {
-			return named(kerr.TopicAlreadyExists.Code, nil)
+			return brokerError(kerr.TopicAlreadyExists.Code, nil)
 		}
 	}
 	return err

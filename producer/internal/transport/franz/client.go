@@ -51,7 +51,7 @@ func Open(c *settings.Config, batchBytes int, h transport.Handler) (transport.Cl
 	k := &client{config: c, handler: h, batchBytes: batchBytes}
 	k.topics.Store(&map[string]*topic{})
 	k.wire.client = k
-	k.promise = k.promised
+	k.promise = k.handlePromise
 	common, connect, err := options(c, h)
 	if err != nil {
 		return nil, err
@@ -146,8 +146,9 @@ func (c *client) Topic(name string) (transport.Topic, error) {
 	return t, nil
 }
 
-// refuses returns the error with which Produce must refuse messages, or nil.
-func (c *client) refuses() error {
+// refusalError returns the error with which Produce must refuse messages, or
+// nil.
+func (c *client) refusalError() error {
 	if err := c.refusal.Load(); err != nil {
 		return err
 	}
@@ -176,11 +177,11 @@ func (c *client) TestFatalError(reason string) {
 	c.fail(&transport.Error{Code: transport.Desynchronized, Fatal: true, Text: reason})
 }
 
-// failed ends the client if the error of a message is final, because kgo then
-// returns the same error for every later message. With a transactional id,
+// failIfFinal ends the client if the error of a message is final, because kgo
+// then returns the same error for every later message. With a transactional id,
 // failed marks the transaction instead, because the transaction can only be
 // aborted.
-func (c *client) failed(err error) {
+func (c *client) failIfFinal(err error) {
 	e := convert(err)
 	if c.config.TransactionalID != "" {
 		c.tx.broken.CompareAndSwap(nil, e)
@@ -217,11 +218,11 @@ func (c *client) dataLost(topic string, partition int32) {
 
 // Purge implements [transport.Client].
 func (c *client) Purge() {
-	c.refuse(gaveUp("the client gives up what is not delivered"))
+	c.refuse(gaveUpError("the client gives up what is not delivered"))
 	c.wire.stop()
 	for _, t := range *c.topics.Load() {
 		t.each(func(p *partition) { // later publishers are refused
-			p.dropWaiting(gaveUp("the client was told to give up what is not delivered"), nil)
+			p.dropWaiting(gaveUpError("the client was told to give up what is not delivered"), nil)
 		})
 	}
 	c.kgo.UnsafeAbortBufferedRecords()

@@ -32,11 +32,11 @@ type consumer struct {
 	closed     chan struct{}
 	closing    sync.Once
 
-	assigned, paused map[place]bool
+	assigned, paused map[topicPartition]bool
 }
 
-// place is a partition of a topic.
-type place struct {
+// topicPartition is a partition of a topic.
+type topicPartition struct {
 	topic     string
 	partition int32
 }
@@ -69,7 +69,7 @@ func (f troubleFunc) Fatal(err *transport.Error) { f.Trouble(err) }
 // every error that a retry can fix. trouble may be nil.
 func OpenConsumer(c *settings.Config, g transport.Group, trouble func(*transport.Error)) (transport.Consumer, error) {
 	in := &consumer{
-		settings: c, group: g, troubled: trouble, assigned: map[place]bool{}, paused: map[place]bool{},
+		settings: c, group: g, troubled: trouble, assigned: map[topicPartition]bool{}, paused: map[topicPartition]bool{},
 		rebalances: make(chan rebalance), closed: make(chan struct{}),
 	}
 	common, connect, err := options(c, in.troubled)
@@ -178,7 +178,7 @@ const pollRecords = 500
 func (in *consumer) Poll(ctx context.Context, wait time.Duration) (*transport.ConsumedMessage, error) {
 	var cancel context.CancelFunc
 	for {
-		in.takeRebalances()
+		in.applyRebalances()
 		if r := in.next(); r != nil {
 			return consumed(r), nil
 		}
@@ -193,7 +193,7 @@ func (in *consumer) Poll(ctx context.Context, wait time.Duration) (*transport.Co
 		select {
 		case got = <-fetches:
 		case r := <-in.rebalances:
-			in.take(r)
+			in.apply(r)
 			stop()
 			got = <-fetches
 		}
@@ -215,7 +215,7 @@ func (in *consumer) Poll(ctx context.Context, wait time.Duration) (*transport.Co
 // stay in the queue.
 func (in *consumer) next() *kgo.Record {
 	for i, r := range in.queue {
-		if in.paused[place{r.Topic, r.Partition}] {
+		if in.paused[topicPartition{r.Topic, r.Partition}] {
 			continue
 		}
 		if i == 0 {
@@ -244,7 +244,7 @@ func (in *consumer) keep(fetches kgo.Fetches) error {
 		}
 	})
 	fetches.EachRecord(func(r *kgo.Record) {
-		if in.assigned[place{r.Topic, r.Partition}] {
+		if in.assigned[topicPartition{r.Topic, r.Partition}] {
 			in.queue = append(in.queue, r)
 		}
 	})
@@ -261,29 +261,29 @@ func isPermanent(err *kerr.Error) bool {
 	return false
 }
 
-// takeRebalances applies all waiting rebalances without blocking.
-func (in *consumer) takeRebalances() {
+// applyRebalances applies all waiting rebalances without blocking.
+func (in *consumer) applyRebalances() {
 	for {
 		select {
 		case r := <-in.rebalances:
-			in.take(r)
+			in.apply(r)
 		default:
 			return
 		}
 	}
 }
 
-func (in *consumer) take(r rebalance) {
+func (in *consumer) apply(r rebalance) {
 	defer close(r.taken)
 	for topic, partitions := range r.added {
 		for _, p := range partitions {
-			in.assigned[place{topic, p}] = true
+			in.assigned[topicPartition{topic, p}] = true
 		}
 	}
 	var gone []transport.TopicPartition
 	for topic, partitions := range r.removed {
 		for _, p := range partitions {
-			delete(in.assigned, place{topic, p})
+			delete(in.assigned, topicPartition{topic, p})
 			gone = append(gone, transport.TopicPartition{Topic: topic, Partition: p})
 		}
 	}
@@ -294,7 +294,7 @@ func (in *consumer) take(r rebalance) {
 		return
 	}
 	in.settings.Logger.Info("partitions_revoked", "group", in.group.ID, "partitions", fmt.Sprint(r.removed))
-	in.queue = slices.DeleteFunc(in.queue, func(r *kgo.Record) bool { return !in.assigned[place{r.Topic, r.Partition}] })
+	in.queue = slices.DeleteFunc(in.queue, func(r *kgo.Record) bool { return !in.assigned[topicPartition{r.Topic, r.Partition}] })
 	if in.group.Revoked != nil {
 		in.group.Revoked(gone)
 	}
@@ -373,21 +373,21 @@ func (in *consumer) committed(ctx context.Context, partitions []transport.TopicP
 	if err != nil {
 		return nil, convert(err)
 	}
-	found := map[place]int64{}
+	found := map[topicPartition]int64{}
 	keep := func(topic string, partition int32, offset int64, code int16) error {
-		found[place{topic, partition}] = max(offset, -1)
-		return wrap(kerr.ErrorForCode(code))
+		found[topicPartition{topic, partition}] = max(offset, -1)
+		return convertError(kerr.ErrorForCode(code))
 	}
 	var errs []error
 	for _, g := range resp.Groups {
-		errs = append(errs, wrap(kerr.ErrorForCode(g.ErrorCode)))
+		errs = append(errs, convertError(kerr.ErrorForCode(g.ErrorCode)))
 		for _, t := range g.Topics {
 			for _, p := range t.Partitions {
 				errs = append(errs, keep(t.Topic, p.Partition, p.Offset, p.ErrorCode))
 			}
 		}
 	}
-	errs = append(errs, wrap(kerr.ErrorForCode(resp.ErrorCode)))
+	errs = append(errs, convertError(kerr.ErrorForCode(resp.ErrorCode)))
 	for _, t := range resp.Topics {
 		for _, p := range t.Partitions {
 			errs = append(errs, keep(t.Topic, p.Partition, p.Offset, p.ErrorCode))
@@ -398,7 +398,7 @@ func (in *consumer) committed(ctx context.Context, partitions []transport.TopicP
 	}
 	out := slices.Clone(partitions)
 	for i, p := range out {
-		offset, ok := found[place{p.Topic, p.Partition}]
+		offset, ok := found[topicPartition{p.Topic, p.Partition}]
 		if !ok {
 			offset = -1
 		}
@@ -419,7 +419,7 @@ func (in *consumer) Seek(to []transport.TopicPartition) error {
 	var errs []error
 	offsets := map[string]map[int32]kgo.EpochOffset{}
 	for _, p := range to {
-		if !in.assigned[place{p.Topic, p.Partition}] {
+		if !in.assigned[topicPartition{p.Topic, p.Partition}] {
 			errs = append(errs, fmt.Errorf("seek %s[%d] to %d: the partition is not assigned", p.Topic, p.Partition, p.Offset))
 			continue
 		}
@@ -450,7 +450,7 @@ func (in *consumer) waitFor(f func()) {
 	for {
 		select {
 		case r := <-in.rebalances:
-			in.take(r)
+			in.apply(r)
 		case <-done:
 			return
 		}
@@ -461,7 +461,7 @@ func (in *consumer) waitFor(f func()) {
 // stay in the queue until Resume, because kgo does not return a record twice.
 func (in *consumer) Pause(partitions []transport.TopicPartition) error {
 	for _, p := range partitions {
-		in.paused[place{p.Topic, p.Partition}] = true
+		in.paused[topicPartition{p.Topic, p.Partition}] = true
 	}
 	in.kgo.PauseFetchPartitions(byTopic(partitions))
 	return nil
@@ -470,7 +470,7 @@ func (in *consumer) Pause(partitions []transport.TopicPartition) error {
 // Resume implements [transport.Consumer].
 func (in *consumer) Resume(partitions []transport.TopicPartition) error {
 	for _, p := range partitions {
-		delete(in.paused, place{p.Topic, p.Partition})
+		delete(in.paused, topicPartition{p.Topic, p.Partition})
 	}
 	in.kgo.ResumeFetchPartitions(byTopic(partitions))
 	return nil

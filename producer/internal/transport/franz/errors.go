@@ -99,8 +99,8 @@ func appendsNothing(code int16) bool {
 	return false
 }
 
-// gaveUp returns the error of a message that the client gave up and no broker
-// refused.
-func gaveUp(text string) *transport.Error {
+// gaveUpError returns the error of a message that the client gave up and no
+// broker refused.
+func gaveUpError(text string) *transport.Error {
 	return &transport.Error{Code: transport.Purged, Text: text}
 }

@@ -11,22 +11,22 @@ import (
 	"github.com/avroline/avroline/producer/internal/transport"
 )
 
-// promised handles kgo's report of one message. kgo calls promised for one
-// message at a time, and in order for the messages of a partition. The report
-// comes early if kgo refuses a message before queueing the message.
-func (c *client) promised(kr *kgo.Record, err error) {
+// handlePromise handles kgo's report of one message. kgo calls handlePromise
+// for one message at a time, and in order for the messages of a partition. The
+// report comes early if kgo refuses a message before queueing the message.
+func (c *client) handlePromise(kr *kgo.Record, err error) {
 	r := kr.Context.(*recordContext).record
 	p := r.part
 	o := transport.Outcome{Token: r.token, Partition: p.number, Offset: -1, Timestamp: -1}
 
 	p.mu.Lock()
 	if r.index != p.ended {
-		p.muddled = true
+		p.newSequenceBegun = true
 	}
 	if err == nil {
 		o.Offset, o.Persistence = kr.Offset, transport.Persisted
 		o.Timestamp = p.appendTime(kr.Offset)
-		if b := p.batchOf(r.index); b != nil && !p.muddled {
+		if b := p.batchOf(r.index); b != nil && !p.newSequenceBegun {
 			o.OnWire = b.onWire
 		}
 		if kr.Offset < 0 && !c.config.WeakAcks && !p.duplicate(r.index) {
@@ -41,18 +41,18 @@ func (c *client) promised(kr *kgo.Record, err error) {
 	}
 	retried := err != nil && p.retries(&o)
 	if retried {
-		p.again = append(p.again, r)
+		p.resends = append(p.resends, r)
 	}
 	p.end()
 	var resume func()
 	if p.ended == p.handed {
-		p.settle()
+		p.forgetEnded()
 		switch {
-		case len(p.again) > 0:
+		case len(p.resends) > 0:
 			p.retrying = true
-			p.waiting, p.again = append(p.again, p.waiting...), nil
-			if c.refuses() != nil {
-				p.dropWaiting(gaveUp("the client was told to give up what is not delivered"), nil)
+			p.waiting, p.resends = append(p.resends, p.waiting...), nil
+			if c.refusalError() != nil {
+				p.dropWaiting(gaveUpError("the client was told to give up what is not delivered"), nil)
 			} else {
 				time.AfterFunc(c.config.RetryBackoffMax, p.retry)
 			}
@@ -70,7 +70,7 @@ func (c *client) promised(kr *kgo.Record, err error) {
 		return
 	}
 	if o.Err != nil {
-		c.failed(o.Err)
+		c.failIfFinal(o.Err)
 		if o.Persistence == transport.NotPersisted {
 			o.Message = r.message()
 		}
@@ -92,10 +92,10 @@ func (p *partition) end() {
 	}
 }
 
-// settle forgets the state of all ended messages. The caller holds p.mu.
-func (p *partition) settle() {
+// forgetEnded forgets the state of all ended messages. The caller holds p.mu.
+func (p *partition) forgetEnded() {
 	p.written, p.batches, p.stamps = p.handed, nil, nil
-	p.refusal, p.muddled = nil, false
+	p.refusal, p.newSequenceBegun = nil, false
 }
 
 // retries reports whether a failed message goes back to kgo. A message goes
@@ -103,7 +103,7 @@ func (p *partition) settle() {
 // kgo gives up such messages. The caller holds p.mu.
 func (p *partition) retries(o *transport.Outcome) bool {
 	c := p.topic.client
-	if o.Persistence != transport.NotPersisted || p.refusal != nil || c.config.TransactionalID != "" || c.refuses() != nil {
+	if o.Persistence != transport.NotPersisted || p.refusal != nil || c.config.TransactionalID != "" || c.refusalError() != nil {
 		return false
 	}
 	switch convert(o.Err).Code {
@@ -117,7 +117,7 @@ func (p *partition) retries(o *transport.Outcome) bool {
 func (p *partition) retry() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.topic.client.refuses() != nil {
+	if p.topic.client.refusalError() != nil {
 		return // Purge has given up the waiting messages
 	}
 	p.retrying = false
@@ -131,27 +131,27 @@ func (p *partition) explain(o *transport.Outcome, index uint64, err error) {
 	case refused != nil && !errors.Is(err, kgo.ErrClientClosed) && !errors.Is(err, kgo.ErrAborting):
 		o.Err = refused.err
 		if b != refused.batch {
-			o.Err = gaveUp("an earlier batch of the partition was refused: " + refused.err.Error())
-		} else if text, ok := refused.guilty[index-b.first]; ok && !p.muddled {
+			o.Err = gaveUpError("an earlier batch of the partition was refused: " + refused.err.Error())
+		} else if text, ok := refused.guilty[index-b.first]; ok && !p.newSequenceBegun {
 			o.Guilty = true
 			if text != "" {
 				o.Err = &transport.Error{Code: refused.err.Code, Text: text, Err: refused.err}
 			}
-		} else if len(refused.guilty) > 0 && !p.muddled {
-			o.Err = gaveUp("another record of the batch was refused: " + refused.err.Error())
+		} else if len(refused.guilty) > 0 && !p.newSequenceBegun {
+			o.Err = gaveUpError("another record of the batch was refused: " + refused.err.Error())
 		}
 		// The broker appends nothing behind a refused batch.
-		o.Persistence = persistence(b != nil && b.maybe || p.muddled && index < p.written)
+		o.Persistence = persistence(b != nil && b.maybe || p.newSequenceBegun && index < p.written)
 	default:
 		converted := convert(err)
 		switch {
 		case errors.Is(err, kgo.ErrAborting):
-			converted = gaveUp("the client was told to give up what is not delivered")
+			converted = gaveUpError("the client was told to give up what is not delivered")
 		case topicState(p.topic.state.Load()) == topicGone:
 			converted = errGone
 		}
 		o.Err = converted
-		o.Persistence = persistence(b != nil && (b.maybe || b.request != nil) || p.muddled && index < p.written)
+		o.Persistence = persistence(b != nil && (b.maybe || b.request != nil) || p.newSequenceBegun && index < p.written)
 	}
 }
 
@@ -262,14 +262,14 @@ func (b *batch) answered(a answer) bool {
 		return true
 	case p.refusal != nil:
 		return true // kgo has given up this batch with the refused batch
-	case !p.leads(b):
+	case !p.earlierAcknowledged(b):
 		return true // kgo only uses the answer to the first batch, and resends the other batches
 	}
 	kgoResends := kerr.IsRetriable(code) && code != kerr.CorruptMessage || code == kerr.ConcurrentTransactions
 	dangerous := false
 	if newSequence(code) && p.topic.client.config.TransactionalID == "" {
 		kgoResends, dangerous = !b.maybe, b.maybe
-		p.muddled = p.muddled || kgoResends
+		p.newSequenceBegun = p.newSequenceBegun || kgoResends
 	}
 	if !kgoResends {
 		p.refusal = &refusal{batch: b, err: convert(code), guilty: a.guilty}
@@ -281,9 +281,9 @@ func (b *batch) answered(a answer) bool {
 	return !dangerous
 }
 
-// leads reports whether the broker has acknowledged all earlier batches. The
-// caller holds p.mu.
-func (p *partition) leads(b *batch) bool {
+// earlierAcknowledged reports whether the broker has acknowledged all earlier
+// batches. The caller holds p.mu.
+func (p *partition) earlierAcknowledged(b *batch) bool {
 	for _, earlier := range p.batches {
 		if earlier == b {
 			return true

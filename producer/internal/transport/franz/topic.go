@@ -52,10 +52,10 @@ const (
 	topicLoaded
 )
 
-// takes reports whether kgo can take a message of the topic now. If kgo does
-// not know the topic, the first message becomes the loader. The messages of a
-// transaction never wait, because a refused batch ends the transaction.
-func (t *topic) takes(r *record) bool {
+// canProduce reports whether kgo can take a message of the topic now. If kgo
+// does not know the topic, the first message becomes the loader. The messages
+// of a transaction never wait, because a refused batch ends the transaction.
+func (t *topic) canProduce(r *record) bool {
 	if topicLoading(t.loading.Load()) == topicLoaded || t.client.config.TransactionalID != "" {
 		return true
 	}
@@ -117,14 +117,14 @@ type partition struct {
 	held bool
 	// waiting holds messages for later. Either kgo had no connection for
 	// earlier messages (retrying), or kgo is forgetting or loading the topic.
-	// again holds the messages that kgo gave up because there was no
+	// resends holds the messages that kgo gave up because there was no
 	// connection.
-	waiting, again []*record
-	retrying       bool
-	refusal        *refusal
-	// muddled is true after kgo has begun a new sequence. Then written and the
-	// batches do not match the messages.
-	muddled bool
+	waiting, resends []*record
+	retrying         bool
+	refusal          *refusal
+	// newSequenceBegun is true after kgo has begun a new sequence. Then written
+	// and the batches do not match the messages.
+	newSequenceBegun bool
 }
 
 // batch is a batch of records that the client has written at least once.
@@ -217,7 +217,7 @@ func (t *topic) Produce(number int32, m *transport.Message, token transport.Toke
 
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if err := c.refuses(); err != nil {
+	if err := c.refusalError(); err != nil {
 		c.chunks.release(r)
 		return err
 	}
@@ -228,11 +228,11 @@ func (t *topic) Produce(number int32, m *transport.Message, token transport.Toke
 	case p.held: // kgo would refuse the message, or the message would overtake a resent message
 		c.chunks.release(r)
 		return errRecovering
-	case state == topicRenewed, len(p.again) > 0, len(p.waiting) > 0, !t.takes(r):
+	case state == topicRenewed, len(p.resends) > 0, len(p.waiting) > 0, !t.canProduce(r):
 		p.waiting = append(p.waiting, r)
 		return nil
 	}
-	p.hand(r)
+	p.giveToKgo(r)
 	return nil
 }
 
@@ -242,9 +242,9 @@ var errRecovering = &transport.Error{
 	Code: transport.Recovering, Retriable: true, Text: "an earlier batch of the partition was refused",
 }
 
-// hand gives a message to kgo. The caller holds p.mu, so that the indexes have
-// the order of kgo's queue.
-func (p *partition) hand(r *record) {
+// giveToKgo gives a message to kgo. The caller holds p.mu, so that the indexes
+// have the order of kgo's queue.
+func (p *partition) giveToKgo(r *record) {
 	r.index = p.handed
 	p.handed++
 	c := p.topic.client
@@ -256,12 +256,12 @@ func (p *partition) hand(r *record) {
 
 // release gives the waiting messages to kgo. The caller holds p.mu.
 func (p *partition) release() {
-	if p.retrying || p.held || p.topic.blocked() || p.topic.client.refuses() != nil {
+	if p.retrying || p.held || p.topic.blocked() || p.topic.client.refusalError() != nil {
 		return
 	}
 	n := 0
-	for n < len(p.waiting) && p.topic.takes(p.waiting[n]) {
-		p.hand(p.waiting[n])
+	for n < len(p.waiting) && p.topic.canProduce(p.waiting[n]) {
+		p.giveToKgo(p.waiting[n])
 		n++
 	}
 	p.waiting = slices.Delete(p.waiting, 0, n)
@@ -289,8 +289,8 @@ const (
 // not know the topic yet.
 const missingFor = 5 * time.Second
 
-// seen notes a broker's metadata of the topic.
-func (t *topic) seen(code int16, id [16]byte) {
+// noteMetadata notes a broker's metadata of the topic.
+func (t *topic) noteMetadata(code int16, id [16]byte) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	known := t.id
@@ -351,7 +351,7 @@ func (p *partition) resume() {
 // reopen is resume for a caller that holds p.mu.
 func (p *partition) reopen() {
 	if len(p.waiting) > 0 {
-		err := gaveUp("an earlier message of the partition was refused")
+		err := gaveUpError("an earlier message of the partition was refused")
 		if topicState(p.topic.state.Load()) == topicGone {
 			err = errGone
 		}

@@ -49,13 +49,13 @@ func (c *client) InitTransactions(ctx context.Context) error {
 		if ctx.Err() != nil {
 			err = ctx.Err()
 		}
-		return wrap(err)
+		return convertError(err)
 	}
 	return nil
 }
 
-// wrap converts like convert, but wrap(nil) is an untyped nil.
-func wrap(err error) error {
+// convertError converts like convert, but convertError(nil) is an untyped nil.
+func convertError(err error) error {
 	if err == nil {
 		return nil
 	}
@@ -73,7 +73,7 @@ func (c *client) BeginTransaction() error {
 	t.groups = nil
 	t.produced.Store(false)
 	t.broken.Store(nil)
-	return wrap(c.kgo.BeginTransaction())
+	return convertError(c.kgo.BeginTransaction())
 }
 
 // CommitTransaction implements [transport.Client].
@@ -134,7 +134,7 @@ func (t *transaction) end(ctx context.Context, commit bool, f func(life context.
 		t.running = nil
 	}
 	t.mu.Unlock()
-	return wrap(op.err)
+	return convertError(op.err)
 }
 
 // finish ends the transaction at the coordinator.
@@ -173,7 +173,7 @@ func (t *transaction) endOffsets(ctx context.Context, commit bool) error {
 
 // SendOffsets implements [transport.Client].
 func (c *client) SendOffsets(ctx context.Context, offsets []transport.GroupOffset, member transport.GroupMember) error {
-	return wrap(c.tx.sendOffsets(ctx, offsets, member))
+	return convertError(c.tx.sendOffsets(ctx, offsets, member))
 }
 
 func (t *transaction) sendOffsets(ctx context.Context, offsets []transport.GroupOffset, member transport.GroupMember) error {

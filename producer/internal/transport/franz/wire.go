@@ -387,7 +387,7 @@ func (w *wire) readTopics(version int16, body []byte) {
 			w.ids.Store(t.TopicID, *t.Topic)
 		}
 		if known := (*w.client.topics.Load())[*t.Topic]; known != nil {
-			known.seen(t.ErrorCode, t.TopicID)
+			known.noteMetadata(t.ErrorCode, t.TopicID)
 		}
 	}
 }

@@ -51,13 +51,17 @@ func (s *settings) add(name string, file configfile.File) {
 }
 
 // aliasOf returns the main name of a key that has several names. As in Java,
-// the keys of credentials may have the prefix "schema.registry.".
+// the keys of credentials and of the proxy may have the prefix
+// "schema.registry.".
 func aliasOf(key string) string {
 	if key == "schema.registry.urls" {
 		return "schema.registry.url"
 	}
-	if name := strings.TrimPrefix(key, "schema.registry."); strings.HasPrefix(name, "basic.auth.") || strings.HasPrefix(name, "bearer.auth.") {
-		return name
+	name := strings.TrimPrefix(key, "schema.registry.")
+	for _, family := range []string{"basic.auth.", "bearer.auth.", "proxy."} {
+		if strings.HasPrefix(name, family) {
+			return name
+		}
 	}
 	return key
 }

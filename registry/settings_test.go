@@ -109,6 +109,7 @@ func TestConfigFileTLS(t *testing.T) {
 		"no key":           {p + "certificate.pem": certPEM},
 		"a key alone":      {p + "key.pem": keyPEM},
 		"Java's secret":    {"schema.registry.bearer.auth.token": "s3cr3t\x01"},
+		"Java's proxy":     {"schema.registry.proxy.host": "s3 cr3t"},
 		"host names":       {p + "endpoint.identification.algorithm": "none"},
 		"another one's":    {p + "certificate.pem": certPEM, p + "key.pem": pemOfKey(t, ca.issue(t, "other"))},
 		"bad issuer":       {"bearer.auth.issuer.endpoint.url": "https://u:s3cr3t@x", "bearer.auth.client.id": "me", "bearer.auth.client.secret": "s3cr3t"},
@@ -133,6 +134,47 @@ func TestConfigFileTLS(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+}
+
+// TestUnknownRegistryKeys checks that a key with the prefix schema.registry. is
+// refused with the nearest known key, and that the keys of Java's client are
+// accepted.
+func TestUnknownRegistryKeys(t *testing.T) {
+	t.Parallel()
+	for key, near := range map[string]string{
+		"schema.registry.basic.auth.user.inf":     "schema.registry.basic.auth.user.info",
+		"schema.registry.ssl.ca.locaton":          "schema.registry.ssl.ca.location",
+		"schema.registry.ssl.truststore.passwort": "schema.registry.ssl.truststore.password",
+		"schema.registry.http.read.timeout.ms":    "http.read.timeout.ms",
+		"schema.registry.auto.register.schemas":   "auto.register.schemas",
+		"schema.registry.favourite.colour":        "",
+	} {
+		m := map[string]string{"schema.registry.url": "http://localhost:1", key: "s3cr3t"}
+		c, err := registry.New(nil, registry.WithConfig(m))
+		if err == nil {
+			_ = c.Close()
+			t.Errorf("%s: accepted", key)
+			continue
+		}
+		text := err.Error()
+		if !strings.Contains(text, key+": unknown setting") || strings.Contains(text, "s3cr3t") || !strings.Contains(text, near) || (near == "") == strings.Contains(text, "did you mean") {
+			t.Errorf("%s: %v", key, err)
+		}
+		c, err = registry.New(nil, registry.WithConfig(m), registry.LogUnknownKeys())
+		if err != nil {
+			t.Errorf("%s with LogUnknownKeys: %v", key, err)
+			continue
+		}
+		_ = c.Close()
+	}
+	c, err := registry.New(nil, registry.WithConfig(map[string]string{
+		"schema.registry.url": "http://localhost:1", "schema.registry.ssl.protocol": "TLSv1.3", "schema.registry.ssl.enabled.protocols": "TLSv1.3",
+		"schema.registry.bearer.auth.scope.claim.name": "scope", "schema.registry.url.randomize": "true", "schema.registry.proxy.port": "80",
+	}))
+	if err != nil {
+		t.Fatalf("keys of Java's client: %v", err)
+	}
+	_ = c.Close()
 }
 
 // TestConfigPrecedence checks that a later source overrides an earlier source,

@@ -85,7 +85,7 @@ const mostHints = 20
 func (f *File) add(e Entry, l line, replace func(string) (string, error)) error {
 	if e.owner == Nobody && f.hints < mostHints {
 		f.hints++
-		e.Hint = Nearest(e.Key, knownNames())
+		e.Hint = hint(e.Key)
 	}
 	if e.owner != Nobody && e.owner != Elsewhere {
 		if l.wrong != "" {
@@ -151,12 +151,11 @@ func Variable(key string) string {
 // settings.
 func Map(m map[string]string) File {
 	var f File
-	known := knownNames()
 	for _, key := range slices.Sorted(maps.Keys(m)) {
 		e := Entry{Key: key, Value: strings.TrimSpace(m[key]), Origin: key, owner: OwnerOf(key)}
 		if e.owner == Nobody && f.hints < mostHints {
 			f.hints++
-			e.Hint = Nearest(key, known)
+			e.Hint = hint(key)
 		}
 		f.entries = append(f.entries, e)
 	}

@@ -267,8 +267,8 @@ share.acknowledgement.mode
 value.deserializer
 `
 
-// registryNames are the names of a schema registry client's settings. A test in
-// package registry compares the list with the client's settings.
+// registryNames are the names of a schema registry client's settings. Package
+// registry ignores the settings that only Java's client has.
 const registryNames = `
 schema.registry.url
 schema.registry.urls
@@ -284,6 +284,10 @@ schema.registry.bearer.auth.client.secret
 schema.registry.bearer.auth.scope
 schema.registry.bearer.auth.logical.cluster
 schema.registry.bearer.auth.identity.pool.id
+schema.registry.bearer.auth.scope.claim.name
+schema.registry.bearer.auth.sub.claim.name
+schema.registry.bearer.auth.cache.expiry.buffer.seconds
+schema.registry.bearer.auth.custom.provider.class
 bearer.auth.credentials.source
 bearer.auth.token
 bearer.auth.issuer.endpoint.url
@@ -313,8 +317,18 @@ schema.registry.ssl.keystore.type
 schema.registry.ssl.keystore.key
 schema.registry.ssl.keystore.certificate.chain
 schema.registry.ssl.endpoint.identification.algorithm
+schema.registry.ssl.protocol
+schema.registry.ssl.provider
+schema.registry.ssl.enabled.protocols
+schema.registry.ssl.cipher.suites
+schema.registry.ssl.engine.factory.class
+schema.registry.ssl.keymanager.algorithm
+schema.registry.ssl.trustmanager.algorithm
+schema.registry.ssl.secure.random.implementation
 proxy.host
 proxy.port
+schema.registry.proxy.host
+schema.registry.proxy.port
 http.connect.timeout.ms
 http.read.timeout.ms
 max.retries

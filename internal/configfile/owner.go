@@ -51,7 +51,6 @@ func ownerByPrefix(key string) Owner {
 	}{
 		{"go.", Producer},                // keys of confluent-kafka-go, an error in package producer
 		{"request.header.", Registry},    // headers of registry requests
-		{"schema.registry.", Registry},   // including TLS settings that no package reads
 		{"rule.executors.", Serde},       // Confluent's data contracts
 		{"rule.actions.", Serde},         //
 		{"config.providers.", Elsewhere}, // see providers
@@ -131,6 +130,22 @@ var secrets = sync.OnceValue(func() map[string]bool {
 func secretFile(key string) (name string, ok bool) {
 	name, ok = strings.CutSuffix(key, ".file")
 	return name, ok && Secret(name)
+}
+
+// registryPrefix stands in front of the names that only a client of the schema
+// registry has.
+const registryPrefix = "schema.registry."
+
+// hint returns the hint for an unknown key. Java's client reads some of its
+// settings only without the prefix, so the name without the prefix is the best
+// hint.
+func hint(key string) string {
+	if name, ok := strings.CutPrefix(key, registryPrefix); ok {
+		if owner := OwnerOf(name); owner == Registry || owner == Serde {
+			return `: did you mean "` + name + `"?`
+		}
+	}
+	return Nearest(key, knownNames())
 }
 
 // Nearest returns a hint with the known name that is most similar to an unknown

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/avroline/avroline/registry"
+	"github.com/avroline/avroline/registry/compat"
 	"github.com/avroline/avroline/registry/registrytest"
 )
 
@@ -26,6 +27,7 @@ func TestAnswersOfAProxy(t *testing.T) {
 	ctx := context.Background()
 	const page = "<!DOCTYPE html><html><body>Access denied</body></html>"
 	for name, effect := range map[string]registrytest.Effect{
+		"204":                 registrytest.Answer(204, "", ""),
 		"200 empty":           registrytest.Answer(200, "application/json", ""),
 		"200 {}":              registrytest.Answer(200, "application/json", "{}"),
 		"200 list":            registrytest.Answer(200, "application/json", "[]"),
@@ -176,6 +178,21 @@ func TestNoContentIsNotFound(t *testing.T) {
 	_, err := newClient(t, []string{s.URL}).LatestWithMetadata(t.Context(), "orders", map[string]string{"major": "1"})
 	if !errors.Is(err, registry.ErrSchemaNotFound) || s.Requests() != 1 {
 		t.Errorf("%v after %d requests", err, s.Requests())
+	}
+}
+
+// TestNoContentAfterAChange checks that a 204 is enough for a change, because
+// the client does not need the body of such an answer.
+func TestNoContentAfterAChange(t *testing.T) {
+	t.Parallel()
+	s := startSeeded(t)
+	s.Inject(registrytest.Answer(204, "", ""))
+	c := newClient(t, []string{s.URL})
+	if err := c.SetCompatibility(t.Context(), "orders", compat.Full); err != nil || s.Requests() != 1 {
+		t.Errorf("SetCompatibility: %v after %d requests", err, s.Requests())
+	}
+	if err := c.SetMode(t.Context(), "orders", registry.ReadOnly); err != nil || s.Requests() != 2 {
+		t.Errorf("SetMode: %v after %d requests", err, s.Requests())
 	}
 }
 

@@ -124,8 +124,10 @@ func (s *sender) send(ctx context.Context, ep *endpoint, req Call) (body []byte,
 		return nil, sent, hideIn(&connError{fmt.Errorf("the body was cut: %w", err)}, hide)
 	case int64(len(body)) > limit:
 		return nil, sent, fmt.Errorf("the answer of %s is longer than %d bytes", ep, limit)
-	case resp.StatusCode == http.StatusNoContent:
+	case resp.StatusCode == http.StatusNoContent && req.NoContent != nil:
 		return nil, sent, req.NoContent
+	case resp.StatusCode == http.StatusNoContent && req.needsNoBody():
+		return nil, sent, nil
 	}
 	if err := req.Form.check(body); err != nil {
 		text := hide(Quote(string(body), MaxQuote))

@@ -1,5 +1,7 @@
 package rest
 
+import "net/http"
+
 // Call is a single call, independent of the URL that will answer.
 type Call struct {
 	Method string
@@ -15,7 +17,13 @@ type Call struct {
 	// Secret says that the answer holds a secret. No error may quote the
 	// answer.
 	Secret bool
-	// NoContent is the error for a 204. Nil means that a 204 is a success.
+	// NoContent is the error for a 204. If NoContent is nil, a 204 is a success
+	// for a PUT and a DELETE. For other methods a 204 is like an empty body.
 	NoContent error
 	attempts  *attemptCount // counts the attempts for the hooks; nil without hooks
+}
+
+// needsNoBody reports whether the status of a 2xx says enough.
+func (c Call) needsNoBody() bool {
+	return c.Method == http.MethodPut || c.Method == http.MethodDelete
 }

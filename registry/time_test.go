@@ -313,7 +313,11 @@ func TestLatestTTL(t *testing.T) {
 // or with a wrong URL, asks once per second and not once per event.
 func TestDenialIsRemembered(t *testing.T) {
 	t.Parallel()
-	for _, status := range []int{400, 401, 403, 404, 405} {
+	for _, status := range []int{400, 401, 403, 404, 405, 409} {
+		code := status
+		if status == 409 {
+			code = 40999 // 409 means an incompatible schema
+		}
 		for name, ask := range map[string]func(*registry.Client) error{
 			"Register": func(c *registry.Client) error {
 				_, err := c.Register(context.Background(), "s", registry.Schema{Text: `"string"`})
@@ -330,7 +334,7 @@ func TestDenialIsRemembered(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
 					f := &fakeRegistry{answer: func(_ int, r *http.Request) (*http.Response, error) {
-						return reply(r, status, fmt.Sprintf(`{"error_code":%d,"message":"no"}`, status)), nil
+						return reply(r, status, fmt.Sprintf(`{"error_code":%d,"message":"no"}`, code)), nil
 					}}
 					c := f.client(t)
 					for range 100 {

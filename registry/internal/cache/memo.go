@@ -67,7 +67,8 @@ const failedFor = time.Second
 // Failures caches the keys that have just failed.
 //
 //   - An error that is a real answer, such as "no such id", is cached for a
-//     second. So is a refusal of the caller or of the call, such as 401 or 403.
+//     second. So is a refusal of the caller or of the call, such as 401, 403 or
+//     409.
 //   - If every URL answered 5xx until the retries were used up, this failure is
 //     also cached for a second. After this second the key gets a single attempt
 //     without retries. Therefore a broken schema costs its retries once and not
@@ -131,8 +132,8 @@ func (f *Failures[K]) Forget(match func(K) bool) {
 // call per second.
 func isDenied(err error) bool {
 	var answer *rest.Error
-	if !errors.As(err, &answer) || answer.NotFound() || answer.Conflict() {
-		return false
+	if !errors.As(err, &answer) || answer.NotFound() || answer.Conflict() && errors.Is(err, rest.ErrUnavailable) {
+		return false // a lost race, which another call may win
 	}
 	return answer.Status >= 400 && answer.Status < 500
 }

@@ -165,13 +165,13 @@ func ExampleWithBefore() {
 		producer.WithAfter(func(e *orders.OrderCreated, d producer.Delivery, err error) {
 			fmt.Println(e.Customer, "at offset", d.Offset, "error", err)
 		}))
-	must(topic.Publish(ctx, p, order("ada", 4200)))
 	_, err := topic.Publish(ctx, p, order("eve", -1))
 	fmt.Println(err)
-	fmt.Println(p.Close(ctx))
+	must(topic.Publish(ctx, p, order("ada", 4200)))
+	fmt.Println(p.Close(ctx)) // waits for WithAfter too
 	// Output:
-	// ada at offset 0 error <nil>
 	// producer: not sent: topic orders: less than nothing
+	// ada at offset 0 error <nil>
 	// <nil>
 }
 

@@ -193,14 +193,14 @@ func ExampleWithHooks() {
 		},
 	})))
 
-	must(placed.Publish(ctx, p, order("ada", 4200)))
 	_, err := placed.Publish(ctx, p, nil)
 	fmt.Println("an error:", err != nil)
-	fmt.Println(p.Close(ctx))
+	must(placed.Publish(ctx, p, order("ada", 4200)))
+	fmt.Println(p.Close(ctx)) // waits for the hooks too
 	// Output:
-	// orders at offset 0 error <nil>
 	// orders refused: true
 	// an error: true
+	// orders at offset 0 error <nil>
 	// <nil>
 }
 

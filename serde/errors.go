@@ -91,8 +91,8 @@ func (e *SchemaChangedError) Error() string {
 func (e *SchemaChangedError) Is(target error) bool { return target == ErrSchemaChanged }
 
 // notInSubjectError is a [SchemaChangedError] with another text. No version of
-// the subject has the record's schema, and the latest version has the
-// differences.
+// the subject has the record's schema. The differences are the differences from
+// the latest version.
 type notInSubjectError struct{ changed SchemaChangedError }
 
 func (e *notInSubjectError) Error() string {

@@ -267,7 +267,7 @@ func (c *config) exceptions() ([]check.Exception, error) {
 		err := x.Valid()
 		if err == nil && e.Until != "" {
 			if x.Until, err = time.Parse(time.DateOnly, e.Until); err != nil {
-				err = fmt.Errorf("until: %q is no day: write YYYY-MM-DD", e.Until)
+				err = fmt.Errorf("until: %q is not a date: write YYYY-MM-DD", e.Until)
 			}
 		}
 		if err != nil {

@@ -122,7 +122,7 @@ func (c *config) paths(args []string, lists ...[]string) ([]string, error) {
 		return args, nil
 	}
 	if c.dir == "" {
-		return nil, usagef("no PATH, and no %s here or above that says where the schemas are", configName)
+		return nil, usagef("no PATH is given, and there is no %s here or above: give a PATH", configName)
 	}
 	schemas := []string{"..."}
 	for _, list := range append(lists, c.Schemas) {
@@ -243,7 +243,7 @@ func (e *valueError) Error() string { return e.err.Error() }
 // checkKeys finds the keys of a mapping without a tag in the struct t.
 func checkKeys(name string, node *yaml.Node, t reflect.Type) []error {
 	if node.Kind != yaml.MappingNode {
-		return []error{fmt.Errorf("%s:%d:%d: here must be keys with values, such as %s",
+		return []error{fmt.Errorf("%s:%d:%d: expected keys with values, such as %s",
 			name, node.Line, node.Column, strings.Join(keysOf(t), ", "))}
 	}
 	var errs []error

@@ -162,7 +162,7 @@ func (d *decoder) open(name string) (closeAll func(), err error) {
 	}
 	switch {
 	case url == "":
-		return nil, usagef("%s is no container file, and nothing says what its messages are: give --registry or --schema", name)
+		return nil, usagef("%s is not a container file, and the schema of its messages is unknown: give --registry or --schema", name)
 	case d.framed:
 		return nil, usagef("--framed is for --schema without --registry: with a registry every message is framed")
 	}

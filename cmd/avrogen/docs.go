@@ -106,7 +106,7 @@ func (d *docs) settings(cmd *cobra.Command, cfg *config) error {
 		d.output = cfg.path(cfg.Docs.Output)
 	}
 	if d.output == "" {
-		return usagef("where to? Give the folder with -o DIR")
+		return usagef("no output folder: give one with -o DIR")
 	}
 	d.title = cmp.Or(d.title, cfg.Docs.Title)
 	if d.form.form == "" && cfg.Docs.Format != "" {
@@ -338,7 +338,7 @@ func (d *docs) write(ctx context.Context, files []catalog.File, old map[string]b
 	for _, f := range files {
 		content, err := os.ReadFile(d.file(f.Path))
 		if err == nil && f.Path != docsManifest && !old[f.Path] && !bytes.Equal(content, f.Content) {
-			foreign = append(foreign, fmt.Errorf("%s is in the way: avrogen did not write it; move it, or choose another -o", d.file(f.Path)))
+			foreign = append(foreign, fmt.Errorf("%s already exists, and avrogen did not write it: move the file, or choose another folder with -o", d.file(f.Path)))
 		}
 		out = append(out, output{d.file(f.Path), f.Content})
 	}

@@ -90,7 +90,7 @@ func (e *encoder) run(ctx context.Context, args []string) error {
 		return usagef("--output auto: choose hex, base64 or raw")
 	}
 	if e.lines && e.form == formRaw {
-		return usagef("--lines and --output raw: nothing would part the messages; use hex or base64")
+		return usagef("--lines and --output raw: raw messages have no separator: use hex or base64")
 	}
 	write, closeAll, err := e.open(ctx)
 	if err != nil {
@@ -137,9 +137,9 @@ func (e *encoder) open(ctx context.Context) (write func([]byte) ([]byte, error),
 	asked := e.id != noID || e.subject != ""
 	switch {
 	case e.id != noID && e.subject != "":
-		return nil, nothing, usagef("both --id and --subject: one of them says which schema")
+		return nil, nothing, usagef("both --id and --subject are given: use one of them")
 	case e.writer == nil && !asked:
-		return nil, nothing, usagef("nothing says which schema: give --schema, or --registry with --id or --subject")
+		return nil, nothing, usagef("no schema: give --schema, or --registry with --id or --subject")
 	case !asked && e.registry != "":
 		return nil, nothing, usagef("--registry needs --id or --subject")
 	case !asked:

@@ -85,7 +85,7 @@ func (f *formatter) stdinToStdout() error {
 func (f *formatter) run(ctx context.Context, paths []string) error {
 	for _, p := range paths {
 		if path.Ext(p) == ".avdl" {
-			return usagef("%s is IDL: fmt lays out .avsc and .avpr only", p)
+			return usagef("%s is IDL: fmt formats only .avsc and .avpr", p)
 		}
 	}
 	names, err := avscfile.Loader{}.Files(paths...)

@@ -107,7 +107,7 @@ func (g *generator) settings(cmd *cobra.Command, cfg *config, mapFlags []string)
 		g.packageName, source = cfg.Generate.Package, cfg.name()+": generate: package"
 	}
 	if g.packageName != "" && (!token.IsIdentifier(g.packageName) || g.packageName == "_") {
-		return usagef("%s %q is no Go package name", source, g.packageName)
+		return usagef("%s %q is not a Go package name: choose another name", source, g.packageName)
 	}
 	g.namespaces = maps.Clone(cfg.Generate.Map)
 	if g.namespaces == nil {
@@ -116,7 +116,7 @@ func (g *generator) settings(cmd *cobra.Command, cfg *config, mapFlags []string)
 	for _, m := range mapFlags {
 		namespace, importPath, ok := strings.Cut(m, "=")
 		if !ok || importPath == "" {
-			return usagef("--map %s: write NAMESPACE=IMPORTPATH (an empty namespace is that of types without one)", m)
+			return usagef("--map %s: write NAMESPACE=IMPORTPATH; an empty NAMESPACE means types without a namespace", m)
 		}
 		g.namespaces[namespace] = importPath
 	}
@@ -284,7 +284,7 @@ func (g *generator) write(ctx context.Context, files []codegen.File, stale []str
 	for _, f := range files {
 		old, err := os.ReadFile(g.file(f.Path))
 		if _, ours := sourceOf(old); err == nil && !ours {
-			foreign = append(foreign, fmt.Errorf("%s is in the way: avrogen did not write it; move it, or choose another -o", g.file(f.Path)))
+			foreign = append(foreign, fmt.Errorf("%s already exists, and avrogen did not write it: move the file, or choose another folder with -o", g.file(f.Path)))
 		}
 	}
 	if err := errors.Join(foreign...); err != nil {

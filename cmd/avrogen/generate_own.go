@@ -49,7 +49,7 @@ func (o *ownTypeConfig) UnmarshalYAML(node *yaml.Node) error {
 // onlyKeys checks the keys of a mapping.
 func onlyKeys(node *yaml.Node, known ...string) error {
 	if node.Kind != yaml.MappingNode {
-		return &valueError{node.Line, node.Column, fmt.Errorf("here must be keys with values, such as %s", strings.Join(known, ", "))}
+		return &valueError{node.Line, node.Column, fmt.Errorf("expected keys with values, such as %s", strings.Join(known, ", "))}
 	}
 	for i := 0; i+1 < len(node.Content); i += 2 {
 		if key := node.Content[i]; !slices.Contains(known, key.Value) {
@@ -66,7 +66,7 @@ type tagsConfig []codegen.Tag
 func (t *tagsConfig) UnmarshalYAML(node *yaml.Node) error {
 	add := func(key, value *yaml.Node) error {
 		if !codegen.IsTagKey(key.Value) {
-			return &valueError{key.Line, key.Column, fmt.Errorf("%q is no key of a struct tag that can be set", key.Value)}
+			return &valueError{key.Line, key.Column, fmt.Errorf("%q cannot be the key of a struct tag: avro belongs to avrogen, and a key has no spaces, quotes and colons", key.Value)}
 		}
 		style, options, _ := strings.Cut(value.Value, ",")
 		tag := codegen.Tag{Key: key.Value, Style: codegen.TagStyle(style), Options: options}

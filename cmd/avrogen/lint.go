@@ -201,7 +201,7 @@ func readBaseline(name string) (map[string]bool, error) {
 		}
 		rule, about, ok := strings.Cut(line, " ")
 		if !ok || about == "" || !slices.Contains(ruleNames(), rule) {
-			return nil, usagef("%s:%d: a line is RULE and the name of what it is about, not %q", filepath.ToSlash(name), n, line)
+			return nil, usagef("%s:%d: a line must be RULE and a full name, not %q", filepath.ToSlash(name), n, line)
 		}
 		known[line] = true
 	}

@@ -171,7 +171,7 @@ func oneSchema(loader avscfile.Loader, paths []string, typeName string) (*avsc.S
 		schemas = append(schemas, f.Schemas...)
 	}
 	if len(schemas) != 1 {
-		return nil, usagef("%s has %d schemas: say which by --type", paths[0], len(schemas))
+		return nil, usagef("%s has %d schemas: choose one with --type", paths[0], len(schemas))
 	}
 	return schemas[0], nil
 }

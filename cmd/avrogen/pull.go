@@ -133,7 +133,7 @@ func (p *puller) differOnlyInCase() error {
 		name := path.Base(s.Name)
 		key := strings.ToLower(name)
 		if other, ok := names[key]; ok && other != name {
-			return fmt.Errorf("%s and %s differ in capitals only, and some systems take them for one file: pull them into folders of their own", other, name)
+			return fmt.Errorf("%s and %s differ only in capitals, and some systems treat them as one file: pull them into separate folders", other, name)
 		}
 		names[key] = name
 	}
@@ -149,7 +149,7 @@ func splitSubject(arg string) (subject string, version int, err error) {
 	}
 	version, err = strconv.Atoi(arg[i+1:])
 	if err != nil || version < 1 {
-		return "", 0, usagef("%s: after @ comes the number of a version, or latest", arg)
+		return "", 0, usagef("%s: after @ must follow a version number or latest", arg)
 	}
 	return arg[:i], version, nil
 }
@@ -214,7 +214,7 @@ func (p *puller) add(v registry.Version) error {
 		if other == mine || other.ID == mine.ID || sameText(p.sources, name, text) {
 			return nil
 		}
-		return fmt.Errorf("%s@%d and %s@%d both define %s, differently: pull them into folders of their own",
+		return fmt.Errorf("%s@%d and %s@%d define %s differently: pull them into separate folders",
 			other.Subject, other.Version, mine.Subject, mine.Version, root.Name)
 	}
 	p.origin[name] = mine

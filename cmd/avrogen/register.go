@@ -151,7 +151,7 @@ func (r *registrar) readSubjects(values []string) error {
 		case !mapped:
 			r.subject = v
 		case of == "" || name == "":
-			return usagef("--subject %s: FILE=NAME or TYPE=NAME is wanted", v)
+			return usagef("--subject %s: write FILE=NAME or TYPE=NAME", v)
 		default:
 			of = filepath.ToSlash(filepath.Clean(of))
 			if other := r.subjects[of]; other != "" && other != name {
@@ -299,7 +299,7 @@ func distinct(entries []*entry) error {
 	bySubject := map[string]*entry{}
 	for _, e := range entries {
 		if other := bySubject[e.subject]; other != nil {
-			return usagef("%s and %s are both for subject %s", other.schema.Pos, e.schema.Pos, e.subject)
+			return usagef("%s and %s have the same subject %s: give one of them another subject", other.schema.Pos, e.schema.Pos, e.subject)
 		}
 		bySubject[e.subject] = e
 	}

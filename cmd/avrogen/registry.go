@@ -198,7 +198,7 @@ func (a *app) openNeededRegistry(flag string, cfg *config) (*registry.Client, er
 		return nil, err
 	}
 	if url == "" {
-		return nil, usagef("which registry? Give --registry URL, or set %s", envRegistry)
+		return nil, usagef("no registry: give --registry URL, or set %s", envRegistry)
 	}
 	return a.openRegistry(url, cfg)
 }

@@ -100,7 +100,7 @@ func (p *schemaPrinter) text(s *avsc.Schema) ([]byte, error) {
 // writeAll writes every declared type of the files.
 func (p *schemaPrinter) writeAll(ctx context.Context, paths []string) error {
 	if p.typeName != "" {
-		return usagef("-o writes every type: leave --type out")
+		return usagef("-o writes all types: do not give --type")
 	}
 	set, err := p.loader(p.config).Load(paths...)
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/avroline/avroline/registry/compat"
 )
 
-// words is a finding in the registry's text.
+// words is the registry's text of a finding.
 type words struct {
 	Type    string `json:"type"`
 	Path    string `json:"path"`

@@ -55,7 +55,7 @@ type Schema struct {
 type Version struct {
 	// Subject is "" and Version is 0 in the answer for a schema id or a GUID,
 	// because a schema may have many versions. Version is also 0 if the
-	// registry registers a schema without telling the number.
+	// registry registers a schema and does not return the number.
 	Subject string
 	Version int
 	// ID is the schema's id, or 0 in the answer for a GUID.

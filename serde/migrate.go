@@ -7,8 +7,8 @@ import (
 	"strings"
 
 	"github.com/avroline/avroline/internal/avsc"
-	"github.com/avroline/avroline/internal/plainjson"
 	"github.com/avroline/avroline/internal/resolve"
+	"github.com/avroline/avroline/internal/rulejson"
 	"github.com/avroline/avroline/registry/contract"
 	"github.com/avroline/avroline/serde/avrobin"
 )
@@ -186,14 +186,14 @@ func (m *migration) apply(ctx context.Context, data []byte, r record) ([]byte, e
 	if err != nil {
 		return nil, err
 	}
-	text, err := plainjson.Append(nil, m.from.schema, v)
+	text, err := rulejson.Append(nil, m.from.schema, v)
 	if err != nil {
 		return nil, err
 	}
 	if text, err = runRules(ctx, m.steps, text, r); err != nil {
 		return nil, err
 	}
-	if v, err = plainjson.Read(m.to.schema, text); err != nil {
+	if v, err = rulejson.Read(m.to.schema, text); err != nil {
 		last := &m.steps[len(m.steps)-1]
 		return nil, last.failed(ctx, r, fmt.Errorf("the result does not fit the reader's version: %w", err))
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/avroline/avroline/internal/avsc"
-	"github.com/avroline/avroline/internal/plainjson"
+	"github.com/avroline/avroline/internal/rulejson"
 	"github.com/avroline/avroline/registry"
 	"github.com/avroline/avroline/registry/contract"
 	"github.com/avroline/avroline/registry/registrytest"
@@ -121,7 +121,7 @@ func TestVerdicts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	message, err := plainjson.Read(schema, table.Message)
+	message, err := rulejson.Read(schema, table.Message)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,7 +167,7 @@ func (v verdict) same(t *testing.T, schema *avsc.Schema, message, got any, err e
 	case v.Unchanged:
 		return cmp.Equal(message, got)
 	}
-	want, err := plainjson.Read(schema, v.Value)
+	want, err := rulejson.Read(schema, v.Value)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,7 @@ import (
 
 	"github.com/avroline/avroline/internal/avsc"
 	"github.com/avroline/avroline/internal/jsonata"
-	"github.com/avroline/avroline/internal/plainjson"
+	"github.com/avroline/avroline/internal/rulejson"
 	"github.com/avroline/avroline/registry/contract"
 	"github.com/avroline/avroline/serde"
 )
@@ -83,7 +83,7 @@ func (executor) Bind(_ context.Context, r serde.BoundRule) (serde.RuleFunc, erro
 		if err != nil {
 			return nil, err
 		}
-		text, err := plainjson.Append(nil, schema, v)
+		text, err := rulejson.Append(nil, schema, v)
 		if err != nil {
 			return nil, err
 		}
@@ -93,7 +93,7 @@ func (executor) Bind(_ context.Context, r serde.BoundRule) (serde.RuleFunc, erro
 		if text, err = e.EvalJSON(ctx, text); err != nil {
 			return nil, err
 		}
-		if v, err = plainjson.Read(schema, text); err != nil {
+		if v, err = rulejson.Read(schema, text); err != nil {
 			return nil, fmt.Errorf("the result does not fit the schema: %w", err)
 		}
 		return generic.Append(nil, v)

@@ -14,7 +14,7 @@ import (
 	"testing"
 
 	"github.com/avroline/avroline/codegen"
-	"github.com/avroline/avroline/internal/bench/vectors/judge"
+	"github.com/avroline/avroline/internal/bench/vectors/gencheck"
 	"github.com/avroline/avroline/internal/vectortest"
 )
 
@@ -29,16 +29,16 @@ func TestGenerated(t *testing.T) {
 		t.Skip("compiles a thousand packages")
 	}
 	tree := newTree(t)
-	var cases []judge.Case
+	var cases []gencheck.Case
 
-	eachVector(t, func(id, schema string, values []judge.Value) {
-		cases = append(cases, judge.Case{ID: id, Package: tree.add(id, schema), Schema: schema, Values: values})
+	eachVector(t, func(id, schema string, values []gencheck.Value) {
+		cases = append(cases, gencheck.Case{ID: id, Package: tree.add(id, schema), Schema: schema, Values: values})
 	})
 	random := map[string][]codegen.Source{}
-	eachRandom(t, func(id, schema string, values []judge.Value) {
+	eachRandom(t, func(id, schema string, values []gencheck.Value) {
 		name := fmt.Sprintf("random%d", len(cases)%12) // many schemas in one package, so that names clash
 		random[name] = append(random[name], codegen.Source{Name: id + ".avsc", Text: []byte(schema)})
-		cases = append(cases, judge.Case{ID: id, Package: name, Schema: schema, Values: values})
+		cases = append(cases, gencheck.Case{ID: id, Package: name, Schema: schema, Values: values})
 	})
 	for name, sources := range random {
 		files, err := codegen.Generate(sources, codegen.Options{Package: name})
@@ -49,9 +49,9 @@ func TestGenerated(t *testing.T) {
 	}
 	type hostile struct{ ID, Schema, Hex string }
 	vectortest.Each(t, "hostile_data.jsonl", func(r hostile) {
-		cases = append(cases, judge.Case{
+		cases = append(cases, gencheck.Case{
 			ID: r.ID, Package: tree.add(r.ID, r.Schema), Schema: r.Schema,
-			Hostile: true, Values: []judge.Value{{Hex: r.Hex}},
+			Hostile: true, Values: []gencheck.Value{{Hex: r.Hex}},
 		})
 	})
 	files := newTally(t, "manifest.tsv")
@@ -63,7 +63,7 @@ func TestGenerated(t *testing.T) {
 			}
 			tree.add(row["id"], string(text))
 			err = tree.errs[row["id"]]
-			files.judge(row["id"], verdict(err), "valid", err)
+			files.compare(row["id"], verdict(err), "valid", err)
 		}
 	}
 	files.done()
@@ -81,10 +81,10 @@ func TestGenerated(t *testing.T) {
 
 	tree.write()
 	tree.run("go", "vet", "./...")
-	tree.run("go", "build", "-o", "judge", ".")
+	tree.run("go", "build", "-o", "gencheck", ".")
 	verdicts := newTally(t, "vectors.jsonl")
 	wrote := map[string][][]byte{}
-	for _, v := range tree.judge(cases) {
+	for _, v := range tree.verdicts(cases) {
 		id := v.ID + " " + v.What
 		if data, err := hex.DecodeString(v.Wrote); err != nil {
 			t.Fatal(err)
@@ -95,7 +95,7 @@ func TestGenerated(t *testing.T) {
 		if v.Error != "" {
 			err = fmt.Errorf("%s", v.Error)
 		}
-		verdicts.judge(id, verdict(err), "valid", err)
+		verdicts.compare(id, verdict(err), "valid", err)
 	}
 	verdicts.done()
 
@@ -200,13 +200,13 @@ import (
 	"os"
 	"runtime/debug"
 
-	"github.com/avroline/avroline/internal/bench/vectors/judge"
+	"github.com/avroline/avroline/internal/bench/vectors/gencheck"
 	"github.com/avroline/avroline/serde/avrobin"
 %s)
 
 func main() {
 	debug.SetMemoryLimit(1 << 30)
-	if err := judge.Run(types, os.Stdin, os.Stdout); err != nil {
+	if err := gencheck.Run(types, os.Stdin, os.Stdout); err != nil {
 		log.Fatal(err)
 	}
 }
@@ -214,7 +214,7 @@ func main() {
 var types = map[string][]func() avrobin.Decoder{
 %s}
 
-var _ judge.Types = types
+var _ gencheck.Types = types
 `, imports.Bytes(), table.Bytes()))
 
 	bench, err := filepath.Abs("..")
@@ -246,8 +246,8 @@ func (x *tree) run(name string, args ...string) {
 	}
 }
 
-// judge runs the program over the cases that have a package.
-func (x *tree) judge(cases []judge.Case) []judge.Verdict {
+// verdicts runs the program over the cases that have a package.
+func (x *tree) verdicts(cases []gencheck.Case) []gencheck.Verdict {
 	x.t.Helper()
 	var in, out, stderr bytes.Buffer
 	for _, c := range cases {
@@ -260,14 +260,14 @@ func (x *tree) judge(cases []judge.Case) []judge.Verdict {
 		}
 		in.Write(append(line, '\n'))
 	}
-	cmd := exec.CommandContext(x.t.Context(), filepath.Join(x.dir, "judge"))
+	cmd := exec.CommandContext(x.t.Context(), filepath.Join(x.dir, "gencheck"))
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = &in, &out, &stderr
 	if err := cmd.Run(); err != nil {
-		x.t.Fatalf("judge: %v\n%.8000s", err, stderr.Bytes())
+		x.t.Fatalf("gencheck: %v\n%.8000s", err, stderr.Bytes())
 	}
-	var verdicts []judge.Verdict
+	var verdicts []gencheck.Verdict
 	for d := json.NewDecoder(&out); d.More(); {
-		var v judge.Verdict
+		var v gencheck.Verdict
 		if err := d.Decode(&v); err != nil {
 			x.t.Fatal(err)
 		}

@@ -14,7 +14,7 @@ import (
 	twmb "github.com/twmb/avro"
 
 	"github.com/avroline/avroline/internal/avsc"
-	"github.com/avroline/avroline/internal/bench/vectors/judge"
+	"github.com/avroline/avroline/internal/bench/vectors/gencheck"
 	"github.com/avroline/avroline/internal/schemagen"
 	"github.com/avroline/avroline/internal/vectortest"
 	"github.com/avroline/avroline/serde"
@@ -238,11 +238,11 @@ func (p *panel) done(whole bool) {
 }
 
 // eachVector calls use with the values of every schema of the vectors.
-func eachVector(t *testing.T, use func(id, schema string, values []judge.Value)) {
+func eachVector(t *testing.T, use func(id, schema string, values []gencheck.Value)) {
 	t.Helper()
 	vectortest.Each(t, "vectors.jsonl", func(r struct {
 		ID, Schema string
-		Values     []judge.Value
+		Values     []gencheck.Value
 	},
 	) {
 		use(r.ID, r.Schema, r.Values)
@@ -251,7 +251,7 @@ func eachVector(t *testing.T, use func(id, schema string, values []judge.Value))
 
 // eachRandom calls use with values of random schemas. Each schema has a
 // namespace of its own.
-func eachRandom(t *testing.T, use func(id, schema string, values []judge.Value)) {
+func eachRandom(t *testing.T, use func(id, schema string, values []gencheck.Value)) {
 	t.Helper()
 	const seeds, salt = 600, 12
 	t.Logf("random schemas of seeds (0..%d, %d)", seeds-1, salt)
@@ -263,9 +263,9 @@ func eachRandom(t *testing.T, use func(id, schema string, values []judge.Value))
 		if err != nil {
 			t.Fatal(err)
 		}
-		var values []judge.Value
+		var values []gencheck.Value
 		for range 3 {
-			values = append(values, judge.Value{Hex: hex.EncodeToString(schemagen.AppendValue(nil, r, s))})
+			values = append(values, gencheck.Value{Hex: hex.EncodeToString(schemagen.AppendValue(nil, r, s))})
 		}
 		use(id, schema, values)
 	}
@@ -277,7 +277,7 @@ func eachRandom(t *testing.T, use func(id, schema string, values []judge.Value))
 // generated code.
 func TestSecondOpinions(t *testing.T) {
 	p := newPanel(t)
-	ask := func(id, schema string, values []judge.Value) {
+	ask := func(id, schema string, values []gencheck.Value) {
 		g, err := serde.NewGeneric(schema)
 		if err != nil {
 			t.Fatalf("%s: %v", id, err)

@@ -11,10 +11,10 @@ import (
 
 	"github.com/avroline/avroline/codegen"
 	"github.com/avroline/avroline/internal/avsc"
-	"github.com/avroline/avroline/internal/bench/vectors/judge"
+	"github.com/avroline/avroline/internal/bench/vectors/gencheck"
 )
 
-const ownPath = "github.com/avroline/avroline/internal/bench/vectors/own"
+const ownTypesPath = "github.com/avroline/avroline/internal/bench/vectors/owntypes"
 
 // TestGeneratedOwn is TestGenerated with own Go types in every field, branch,
 // element and map value that is not a container. The generated code must read
@@ -26,17 +26,17 @@ func TestGeneratedOwn(t *testing.T) {
 	}
 	tree := newTree(t)
 	tree.options = codegen.Options{Import: importOwn(t)}
-	var cases []judge.Case
+	var cases []gencheck.Case
 	used := map[string]int{}
 	n := 0
-	eachVector(t, func(id, schema string, values []judge.Value) {
+	eachVector(t, func(id, schema string, values []gencheck.Value) {
 		// To save time, use only a quarter of the schemas without a logical
 		// type. They contain every kind of type.
 		if n++; n%4 != 0 && !strings.Contains(schema, "logicalType") {
 			return
 		}
 		schema = withOwn(t, schema, used)
-		cases = append(cases, judge.Case{ID: id, Package: tree.add(id, schema), Schema: schema, Own: true, Values: values})
+		cases = append(cases, gencheck.Case{ID: id, Package: tree.add(id, schema), Schema: schema, Own: true, Values: values})
 	})
 	for id, err := range tree.errs {
 		t.Errorf("%s: %v", id, err)
@@ -48,14 +48,14 @@ func TestGeneratedOwn(t *testing.T) {
 	}
 	t.Logf("%d packages, own types: %v", len(tree.packages), used)
 	tree.write()
-	tree.run("go", "build", "-o", "judge", ".")
+	tree.run("go", "build", "-o", "gencheck", ".")
 	verdicts := newTally(t, "vectors.jsonl")
-	for _, v := range tree.judge(cases) {
+	for _, v := range tree.verdicts(cases) {
 		var err error
 		if v.Error != "" {
 			err = fmt.Errorf("%s", v.Error)
 		}
-		verdicts.judge(v.ID+" "+v.What, verdict(err), "valid", err)
+		verdicts.compare(v.ID+" "+v.What, verdict(err), "valid", err)
 	}
 	verdicts.done()
 }
@@ -64,17 +64,17 @@ func TestGeneratedOwn(t *testing.T) {
 func importOwn(t *testing.T) func(paths []string) []codegen.Imported {
 	t.Helper()
 	const mode = packages.NeedName | packages.NeedFiles | packages.NeedImports | packages.NeedTypes | packages.NeedSyntax | packages.NeedTypesInfo
-	loaded, err := packages.Load(&packages.Config{Mode: mode}, ownPath)
+	loaded, err := packages.Load(&packages.Config{Mode: mode}, ownTypesPath)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if len(loaded) != 1 || len(loaded[0].Errors) > 0 {
-		t.Fatalf("%s does not load: %v", ownPath, loaded)
+		t.Fatalf("%s does not load: %v", ownTypesPath, loaded)
 	}
 	return func(paths []string) []codegen.Imported {
 		out := make([]codegen.Imported, len(paths))
 		for i, path := range paths {
-			if path != ownPath {
+			if path != ownTypesPath {
 				out[i].Err = fmt.Errorf("not found")
 				continue
 			}
@@ -155,7 +155,7 @@ func addOwn(t *testing.T, schema any, used map[string]int) any {
 			name := cmp.Or(logical(t, s), kind)
 			if ownTypes[name] != "" {
 				used[name]++
-				s["go.type"] = json.RawMessage(strings.ReplaceAll(ownTypes[name], "OWN", ownPath))
+				s["go.type"] = json.RawMessage(strings.ReplaceAll(ownTypes[name], "OWN", ownTypesPath))
 			}
 		}
 	default:

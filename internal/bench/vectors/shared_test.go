@@ -37,8 +37,8 @@ func newTally(t *testing.T, file string) *tally {
 	return c
 }
 
-// judge compares our verdict with the verdict of the other implementations.
-func (c *tally) judge(id, got, want string, err error) {
+// compare holds our verdict against the verdict of the other implementations.
+func (c *tally) compare(id, got, want string, err error) {
 	c.t.Helper()
 	c.n++
 	if own, ok := c.exceptions[id]; ok {

@@ -1,7 +1,7 @@
-// Package judge runs generated code against external vectors. The package is
+// Package gencheck runs generated code against external vectors. The package is
 // the library of a program that imports a package for every schema. The tests
 // of package vectors write, build and run the program.
-package judge
+package gencheck
 
 import (
 	"bufio"
@@ -47,7 +47,7 @@ type Types map[string][]func() avrobin.Decoder
 // Run checks every case of in and writes verdicts to out.
 func Run(types Types, in io.Reader, out io.Writer) error {
 	lines := json.NewDecoder(bufio.NewReaderSize(in, 1<<20))
-	j := &judge{out: json.NewEncoder(out)}
+	j := &checker{out: json.NewEncoder(out)}
 	for {
 		var c Case
 		if err := lines.Decode(&c); errors.Is(err, io.EOF) {
@@ -55,20 +55,20 @@ func Run(types Types, in io.Reader, out io.Writer) error {
 		} else if err != nil {
 			return err
 		}
-		if err := j.judge(&c, types); err != nil {
+		if err := j.check(&c, types); err != nil {
 			return err
 		}
 	}
 }
 
-type judge struct {
+type checker struct {
 	out *json.Encoder
 	id  string
 }
 
-func (j *judge) say(what string, err error) bool { return j.sayWrote(what, nil, err) }
+func (j *checker) report(what string, err error) bool { return j.reportWrote(what, nil, err) }
 
-func (j *judge) sayWrote(what string, wrote []byte, err error) bool {
+func (j *checker) reportWrote(what string, wrote []byte, err error) bool {
 	v := Verdict{ID: j.id, What: what, Wrote: hex.EncodeToString(wrote)}
 	if err != nil {
 		v.Error = err.Error()
@@ -79,7 +79,7 @@ func (j *judge) sayWrote(what string, wrote []byte, err error) bool {
 	return err == nil
 }
 
-func (j *judge) judge(c *Case, types Types) error {
+func (j *checker) check(c *Case, types Types) error {
 	schema, err := avsc.Parse(c.ID, []byte(c.Schema))
 	if err != nil {
 		return err
@@ -100,10 +100,10 @@ func (j *judge) judge(c *Case, types Types) error {
 	}
 	j.id = c.ID
 	if fresh == nil {
-		j.say("type", fmt.Errorf("package %s has no type for %s", c.Package, schema.Canonical()))
+		j.report("type", fmt.Errorf("package %s has no type for %s", c.Package, schema.Canonical()))
 		return nil
 	}
-	j.say("zero", zero(fresh()))
+	j.report("zero", checkZero(fresh()))
 	for i, v := range c.Values {
 		j.id = fmt.Sprintf("%s/%d", c.ID, i)
 		data, err := hex.DecodeString(v.Hex)
@@ -111,7 +111,7 @@ func (j *judge) judge(c *Case, types Types) error {
 			return err
 		}
 		if c.Hostile {
-			j.say("bounded", bounded(fresh(), data))
+			j.report("bounded", checkBounded(fresh(), data))
 			continue
 		}
 		want := v.JSON
@@ -123,8 +123,9 @@ func (j *judge) judge(c *Case, types Types) error {
 	return nil
 }
 
-// zero requires the zero value to encode, or to give an error with a reason.
-func zero(v avrobin.Decoder) error {
+// checkZero requires the zero value to encode, or to give an error with a
+// reason.
+func checkZero(v avrobin.Decoder) error {
 	_, err := v.AppendAvro(nil)
 	var e *avrobin.Error
 	if err != nil && !errors.As(err, &e) {
@@ -133,8 +134,8 @@ func zero(v avrobin.Decoder) error {
 	return nil
 }
 
-// bounded requires data to be decoded or refused in little memory.
-func bounded(v avrobin.Decoder, data []byte) error {
+// checkBounded requires data to be decoded or refused in little memory.
+func checkBounded(v avrobin.Decoder, data []byte) error {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	err := v.UnmarshalAvro(data)
@@ -145,9 +146,9 @@ func bounded(v avrobin.Decoder, data []byte) error {
 	return nil
 }
 
-func (j *judge) value(schema *avsc.Schema, fresh func() avrobin.Decoder, data []byte, want json.RawMessage) {
+func (j *checker) value(schema *avsc.Schema, fresh func() avrobin.Decoder, data []byte, want json.RawMessage) {
 	v := fresh()
-	if !j.say("decode", v.UnmarshalAvro(data)) {
+	if !j.report("decode", v.UnmarshalAvro(data)) {
 		return
 	}
 	if want != nil {
@@ -155,7 +156,7 @@ func (j *judge) value(schema *avsc.Schema, fresh func() avrobin.Decoder, data []
 		if err == nil {
 			err = sameJSON(got, want)
 		}
-		j.say("value", err)
+		j.report("value", err)
 	}
 
 	again, err := v.AppendAvro([]byte("before"))
@@ -163,9 +164,9 @@ func (j *judge) value(schema *avsc.Schema, fresh func() avrobin.Decoder, data []
 	if err == nil {
 		err = sameBytes(schema, again, data)
 	}
-	j.sayWrote("encode", again, err)
+	j.reportWrote("encode", again, err)
 	if want != nil && err == nil {
-		j.say("json", readsJSON(schema, v, fresh, want))
+		j.report("json", readsJSON(schema, v, fresh, want))
 	}
 
 	alias := fresh()
@@ -173,13 +174,14 @@ func (j *judge) value(schema *avsc.Schema, fresh func() avrobin.Decoder, data []
 	if err == nil && !reflect.DeepEqual(alias, v) {
 		err = errors.New("another value")
 	}
-	j.say("alias", err)
-	j.say("truncated", truncated(fresh, data))
-	j.say("methods", methods(v, fresh))
+	j.report("alias", err)
+	j.report("truncated", checkTruncated(fresh, data))
+	j.report("methods", checkMethods(v, fresh))
 }
 
-// truncated requires every proper prefix and every appended byte to be refused.
-func truncated(fresh func() avrobin.Decoder, data []byte) error {
+// checkTruncated requires every proper prefix and every appended byte to be
+// refused.
+func checkTruncated(fresh func() avrobin.Decoder, data []byte) error {
 	step := 1 + len(data)/4096
 	for n := 0; n < len(data); n += step {
 		err := fresh().UnmarshalAvro(data[:n])
@@ -197,8 +199,8 @@ func truncated(fresh func() avrobin.Decoder, data []byte) error {
 	return nil
 }
 
-// methods requires encoding/json, Clone and Equal to keep the value.
-func methods(v avrobin.Decoder, fresh func() avrobin.Decoder) error {
+// checkMethods requires encoding/json, Clone and Equal to keep the value.
+func checkMethods(v avrobin.Decoder, fresh func() avrobin.Decoder) error {
 	rv := reflect.ValueOf(v)
 	equal := func(o avrobin.Decoder) bool {
 		if m := rv.MethodByName("Equal"); m.IsValid() {

@@ -1,8 +1,8 @@
-// Package plainjson converts goavro's values to JSON without the names of union
+// Package rulejson converts goavro's values to JSON without the names of union
 // branches, and back. The rules of a registry see records in this form. Numbers
 // keep their digits. Bytes are characters up to U+00FF. Logical types are not
 // interpreted.
-package plainjson
+package rulejson
 
 import (
 	"bytes"

@@ -1,7 +1,7 @@
-// Package own has Go types for Avro types in generated code. The tests use
+// Package owntypes has Go types for Avro types in generated code. The tests use
 // external vectors for code with these types. Each kind of Avro type converts
 // in a different way.
-package own
+package owntypes
 
 import (
 	"bytes"

@@ -1,4 +1,4 @@
-package plainjson_test
+package rulejson_test
 
 import (
 	"math"
@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/avroline/avroline/internal/avsc"
-	"github.com/avroline/avroline/internal/plainjson"
+	"github.com/avroline/avroline/internal/rulejson"
 )
 
 func parse(t *testing.T, text string) *avsc.Schema {
@@ -45,11 +45,11 @@ func TestRoundTrip(t *testing.T) {
 		{two, nil, `null`},
 	} {
 		s := parse(t, c.schema)
-		text, err := plainjson.Append([]byte("-"), s, c.v)
+		text, err := rulejson.Append([]byte("-"), s, c.v)
 		if err != nil || string(text) != "-"+c.json {
 			t.Errorf("%s: %s, %v", c.schema, text, err)
 		}
-		got, err := plainjson.Read(s, []byte(c.json))
+		got, err := rulejson.Read(s, []byte(c.json))
 		if err != nil {
 			t.Errorf("%s: %v", c.schema, err)
 		}
@@ -72,7 +72,7 @@ func TestRead(t *testing.T) {
 		{`"double"`, `3`, 3.0},
 		{`["null","double"]`, `3`, map[string]any{"double": 3.0}},
 	} {
-		got, err := plainjson.Read(parse(t, c.schema), []byte(c.json))
+		got, err := rulejson.Read(parse(t, c.schema), []byte(c.json))
 		if diff := cmp.Diff(c.v, got); diff != "" || err != nil {
 			t.Errorf("%s: %v %s", c.json, err, diff)
 		}
@@ -92,7 +92,7 @@ func TestRead(t *testing.T) {
 		{`"string"`, `MARKER`, "not JSON"},
 		{`"double"`, `"MARKER"`, "a string"},
 	} {
-		if got, err := plainjson.Read(parse(t, c.schema), []byte(c.json)); err == nil || !strings.Contains(err.Error(), c.words) || strings.Contains(err.Error(), "MARKER") {
+		if got, err := rulejson.Read(parse(t, c.schema), []byte(c.json)); err == nil || !strings.Contains(err.Error(), c.words) || strings.Contains(err.Error(), "MARKER") {
 			t.Errorf("%s: %v, %v", c.json, got, err)
 		}
 	}

@@ -67,6 +67,7 @@ type Effect struct {
 }
 
 func effectNone(format string, args ...any) Effect { return Effect{Text: fmt.Sprintf(format, args...)} }
+
 func effectBreaks(format string, args ...any) Effect {
 	return Effect{Breaks: true, Text: fmt.Sprintf(format, args...)}
 }

@@ -13,7 +13,7 @@ type alert struct {
 	name     string
 	expr     string
 	wait     string // the time that the expression must be true
-	severity string // "critical": act at once; "warning": look soon
+	severity string // "critical" (act at once) or "warning" (look soon)
 	meaning  string // one sentence for the summary and the docs
 	do       string
 	shows    string // the value in the description, a template of Prometheus

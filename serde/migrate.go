@@ -169,8 +169,8 @@ func (c *common) bindMigration(ctx context.Context, set *contract.RuleSet, r Mig
 		}
 		steps = append(steps, ruleStep{
 			run: run, rule: rule, subject: r.Subject, topic: r.Topic, part: r.Part, reading: true,
-			onSuccess: action(rule.OnSuccess, actionNone, !upgrade),
-			onFailure: action(rule.OnFailure, actionError, !upgrade),
+			onSuccess: action(rule.Mode, rule.OnSuccess, actionNone, !upgrade),
+			onFailure: action(rule.Mode, rule.OnFailure, actionError, !upgrade),
 			actions:   c.actions,
 		})
 	}

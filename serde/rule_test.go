@@ -284,6 +284,29 @@ func TestRuleActions(t *testing.T) {
 	}
 }
 
+// TestActionsOfOneDirection checks that only a rule for both directions has two
+// actions. A rule of one direction has one action, so the name with a comma is
+// the name of no action, and the record stops.
+func TestActionsOfOneDirection(t *testing.T) {
+	t.Parallel()
+	broken := errors.New("no key")
+	for _, c := range []struct{ mode, onFailure, action string }{
+		{contract.ModeWriteRead, "NONE,ERROR", ""},
+		{contract.ModeWrite, "NONE", ""},
+		{contract.ModeWrite, "NONE,ERROR", "NONE,ERROR"},
+		{"write", "NONE,NONE", "NONE,NONE"},
+	} {
+		reg := newFake()
+		reg.put("orders-value", orderSchema)
+		reg.rules["orders-value"] = &contract.RuleSet{DomainRules: []contract.Rule{{Name: "r", Mode: c.mode, Type: "XOR", OnFailure: c.onFailure}}}
+		_, err := mustSerializer(t, reg, serde.WithRules(xor{err: broken})).For("orders", serde.Value).Append(t.Context(), nil, anOrder)
+		var rule *serde.RuleError
+		if c.action == "" && err != nil || c.action != "" && (!errors.As(err, &rule) || rule.Action != c.action || !errors.Is(err, broken)) {
+			t.Errorf("%+v: %v", c, err)
+		}
+	}
+}
+
 // TestRuleTags checks that tags come from the record's schema, from the
 // registered schema and from the paths of the metadata.
 func TestRuleTags(t *testing.T) {

@@ -89,8 +89,8 @@ func (c *common) bind(ctx context.Context, in ruleScope) (*ruleChain, error) {
 			}
 			*phase.steps = append(*phase.steps, ruleStep{
 				run: run, rule: rule, subject: in.subject, topic: in.topic, part: in.part, reading: in.reading, secret: secret,
-				onSuccess: action(rule.OnSuccess, actionNone, in.reading),
-				onFailure: action(rule.OnFailure, actionError, in.reading),
+				onSuccess: action(rule.Mode, rule.OnSuccess, actionNone, in.reading),
+				onFailure: action(rule.Mode, rule.OnFailure, actionError, in.reading),
 				actions:   c.actions,
 			})
 		}
@@ -139,16 +139,20 @@ func knownMode(mode string) bool {
 }
 
 // action returns the action for one direction. A rule for both directions may
-// have two actions, "write,read".
-func action(actions, otherwise string, reading bool) string {
-	write, read, two := strings.Cut(actions, ",")
-	if two && reading {
-		write = read
+// have two actions, "write,read". For a rule of one direction the text is the
+// name of one action, as in Confluent's clients.
+func action(mode, actions, otherwise string, reading bool) string {
+	name := actions
+	if mode = strings.ToUpper(mode); mode == contract.ModeWriteRead || mode == contract.ModeUpDown {
+		write, read, two := strings.Cut(actions, ",")
+		if name = write; two && reading {
+			name = read
+		}
 	}
-	if write = strings.TrimSpace(write); write == "" {
+	if name = strings.TrimSpace(name); name == "" {
 		return otherwise
 	}
-	return write
+	return name
 }
 
 func (in *ruleScope) failed(rule contract.Rule, action string, err error) error {

@@ -97,6 +97,8 @@ func (s *Subject) invalidRules() []contract.Finding {
 				what, advice = fmt.Sprintf("is in %s and has the mode %q", list.name, r.Mode), "Use "+strings.Join(list.modes, ", ")+"."
 			case r.Kind != "" && r.Kind != contract.Transform && r.Kind != contract.Condition:
 				what, advice = fmt.Sprintf("has the kind %q", r.Kind), "Use TRANSFORM or CONDITION."
+			case (strings.Contains(r.OnFailure, ",") || strings.Contains(r.OnSuccess, ",")) && !twoDirections(r):
+				what, advice = fmt.Sprintf("has two actions and the mode %s, which has one", r.Mode), "Write one action, or use a mode with two directions."
 			default:
 				tag, near := misspelled(r.Tags, known)
 				if tag == "" {
@@ -383,8 +385,16 @@ func modeIncludes(r contract.Rule, mode string) bool {
 // passesOnFailure reports whether records pass if a rule fails. Direction 0 is
 // writing, and direction 1 is reading.
 func passesOnFailure(r contract.Rule, direction int) bool {
-	actions := strings.Split(r.OnFailure, ",")
+	actions := []string{r.OnFailure}
+	if strings.EqualFold(r.Mode, contract.ModeWriteRead) {
+		actions = strings.Split(r.OnFailure, ",")
+	}
 	return strings.EqualFold(strings.TrimSpace(actions[min(direction, len(actions)-1)]), "NONE")
+}
+
+// twoDirections reports whether a rule may have two actions.
+func twoDirections(r contract.Rule) bool {
+	return strings.EqualFold(r.Mode, contract.ModeWriteRead) || strings.EqualFold(r.Mode, contract.ModeUpDown)
 }
 
 // place names a rule in an exception, such as shop.Order{adult}.

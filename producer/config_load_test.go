@@ -280,6 +280,55 @@ func TestWeakAcksOfFiles(t *testing.T) {
 	}
 }
 
+// TestContradictingAcksOfFiles checks that a file with two values for acks is
+// refused, whatever the order of the keys is.
+func TestContradictingAcksOfFiles(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{
+		"acks=all\navroline.weak.acks=1", "avroline.weak.acks=1\nacks=all",
+		"request.required.acks=-1\navroline.weak.acks=0", "avroline.weak.acks=all\nacks=1",
+	} {
+		_, err := settings.New(settings.ForProducer, []string{"b:1"}, "", []Option{WithProperties(write(t, "a.properties", text))})
+		if err == nil || !strings.Contains(err.Error(), "avroline.weak.acks") || !strings.Contains(err.Error(), "contradicts") {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+	c, err := settings.New(settings.ForProducer, []string{"b:1"}, "", []Option{WithProperties(write(t, "a.properties", "acks=-1\navroline.weak.acks=all"))})
+	if err != nil || !c.WeakAcks || c.Acks != AcksAll {
+		t.Errorf("the same value twice: %v, %v", c, err)
+	}
+}
+
+// TestDeliveryTimeoutOfFiles checks that the log names a delivery timeout of a
+// file, because the timeout gives up the guarantee outside of transactions.
+func TestDeliveryTimeoutOfFiles(t *testing.T) {
+	t.Parallel()
+	file := WithProperties(write(t, "a.properties", "delivery.timeout.ms=120000"))
+	for name, test := range map[string]struct {
+		purpose settings.Purpose
+		id      string
+		opts    []Option
+		logged  bool
+	}{
+		"a file":                {settings.ForProducer, "", []Option{file}, true},
+		"0 in a file":           {settings.ForProducer, "", []Option{WithProperties(write(t, "b.properties", "delivery.timeout.ms=0"))}, false},
+		"no setting":            {settings.ForProducer, "", nil, false},
+		"an option":             {settings.ForProducer, "", []Option{WithDeliveryTimeout(2 * time.Minute)}, false},
+		"an option over a file": {settings.ForProducer, "", []Option{file, WithDeliveryTimeout(0)}, false},
+		"weak acks":             {settings.ForProducer, "", []Option{file, WithWeakAcks(AcksLeader)}, false},
+		"transactions":          {settings.ForTransactional, "id", []Option{WithProperties(write(t, "c.properties", "delivery.timeout.ms=30000"))}, false},
+	} {
+		var log bytes.Buffer
+		_, err := settings.New(test.purpose, []string{"b:1"}, test.id, append(test.opts, WithLogger(slog.New(slog.NewTextHandler(&log, nil)))))
+		if err != nil || strings.Contains(log.String(), "level=WARN msg=delivery_may_expire") != test.logged {
+			t.Errorf("%s: %v, %s", name, err, &log)
+		}
+		if test.logged && !strings.Contains(log.String(), "a.properties:1: delivery.timeout.ms") {
+			t.Errorf("%s: no place: %s", name, &log)
+		}
+	}
+}
+
 // TestPresetOfFiles checks that the other keys of a file or of the environment
 // win over a preset, whatever their order is.
 func TestPresetOfFiles(t *testing.T) {

@@ -195,6 +195,9 @@ func (c *Config) logNotes() {
 	if c.fileRetries != nil && c.Retries == -1 {
 		c.Logger.Info("setting_without_effect", "setting", c.Origin("retries"), "reason", "messages are retried without end")
 	}
+	if origin := c.Origin("delivery.timeout.ms"); c.DeliveryTimeout > 0 && c.Guarded() && origin != "WithDeliveryTimeout" {
+		c.Logger.Warn("delivery_may_expire", "setting", origin, "after", c.DeliveryTimeout, "reason", "an expired message may be lost or written twice")
+	}
 	c.logInsecure()
 }
 

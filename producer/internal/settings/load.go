@@ -113,8 +113,32 @@ func (c *Config) loadFile(f configfile.File) error {
 			}
 			errs = append(errs, c.load(e.Key, e.Value, e.Origin, seen, false))
 		}
+		errs = append(errs, c.contradiction(entries))
 	}
 	return errors.Join(errs...)
+}
+
+// contradiction refuses two values for acks in one source. Otherwise the order
+// of the keys would decide how safe the messages are.
+func (c *Config) contradiction(entries []configfile.Entry) error {
+	var acks, weak *configfile.Entry
+	for i, e := range entries {
+		switch s := c.names[e.Key]; {
+		case s == nil:
+		case s.Key == "acks":
+			acks = &entries[i]
+		case s.Key == "avroline.weak.acks":
+			weak = &entries[i]
+		}
+	}
+	if acks == nil || weak == nil {
+		return nil
+	}
+	var said, confirmed Config
+	if setAcks(&said, strings.TrimSpace(acks.Value)) != nil || setAcks(&confirmed, strings.TrimSpace(weak.Value)) != nil || said.Acks == confirmed.Acks {
+		return nil // load reports a wrong value
+	}
+	return &ConfigError{Setting: weak.Origin, Value: weak.Value, Reason: fmt.Sprintf("contradicts %s, which is %s: give both the same value", acks.Origin, strings.TrimSpace(acks.Value))}
 }
 
 // load sets one key. seen has the earlier keys of the same source with their

@@ -48,6 +48,17 @@ func (c *config) renames(flags []string) (check.Renames, error) {
 	return renames, nil
 }
 
+// unmatched returns an error if an old name of --map is in no earlier schema.
+// The renames of avrogen.yaml may be for other versions.
+func unmatched(flags []string, matched map[string]bool) error {
+	for _, m := range flags {
+		if old, _, _ := strings.Cut(m, "="); !matched[old] {
+			return usagef("--map %s: no earlier schema has the type %s, or a type in the namespace %s", m, old, old)
+		}
+	}
+	return nil
+}
+
 // checker is one run of check.
 type checker struct {
 	*app
@@ -120,6 +131,17 @@ stderr.
 }
 
 func (c *checker) run(ctx context.Context, args []string) ([]contract.Finding, error) {
+	matched := map[string]bool{}
+	found, err := c.compare(ctx, args, matched)
+	if err == nil {
+		err = unmatched(c.mapFlags, matched)
+	}
+	return found, err
+}
+
+// compare returns the findings, and adds the old names of --map that the
+// earlier schemas have to matched.
+func (c *checker) compare(ctx context.Context, args []string, matched map[string]bool) ([]contract.Finding, error) {
 	cfg, err := c.loadConfig(args)
 	if err != nil {
 		return nil, err
@@ -134,7 +156,7 @@ func (c *checker) run(ctx context.Context, args []string) ([]contract.Finding, e
 	if err != nil {
 		return nil, err
 	}
-	opts := check.Options{Renames: renames, Loader: c.loader(cfg), Contracts: cfg.contractsIn}
+	opts := check.Options{Renames: renames, Matched: matched, Loader: c.loader(cfg), Contracts: cfg.contractsIn}
 	if c.against == "" && len(args) >= 2 {
 		return c.versions(opts, args)
 	}
@@ -159,6 +181,9 @@ func (c *checker) run(ctx context.Context, args []string) ([]contract.Finding, e
 		if errors.Is(err, check.ErrNoCommits) {
 			// Every schema is new. A hook must not prevent the first commit.
 			c.complain("avrogen: %v\n", err)
+			for old := range renames {
+				matched[old] = true
+			}
 			return nil, nil
 		}
 		return found, err
@@ -177,6 +202,9 @@ func (c *checker) run(ctx context.Context, args []string) ([]contract.Finding, e
 		return nil, err
 	}
 	defer client.Close() //nolint:errcheck // the answers are complete
+	if len(c.mapFlags) > 0 {
+		return nil, usagef("--map %s: --against registry compares the versions under their own names", c.mapFlags[0])
+	}
 	return check.InRegistry(ctx, compat.Level(c.level), opts, client, cfg.subjectsOf(), args...)
 }
 

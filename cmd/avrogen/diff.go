@@ -48,7 +48,12 @@ The exit status is 1 if a change breaks old readers or old data, otherwise 0.`,
 			}
 			var findings []finding
 			broken := false
-			for _, c := range check.Diff(renames, before, now) {
+			matched := map[string]bool{}
+			changes := check.Diff(check.Options{Renames: renames, Matched: matched}, before, now)
+			if err := unmatched(mapFlags, matched); err != nil {
+				return err
+			}
+			for _, c := range changes {
 				broken = broken || c.Breaks()
 				findings = append(findings, finding{
 					File: c.Pos.File, Line: c.Pos.Line, Col: c.Pos.Col, Rule: c.Kind, Path: c.Path, Message: c.Text(),

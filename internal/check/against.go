@@ -26,6 +26,9 @@ type Renames map[string]string
 // schemas from disk and renames nothing.
 type Options struct {
 	Renames Renames
+	// Matched receives the old names of Renames that an earlier schema has.
+	// Matched may be nil.
+	Matched map[string]bool
 	Loader  avscfile.Loader // reads the new schemas
 
 	// Contracts finds the contracts of the schemas in a tree. The function read
@@ -44,19 +47,29 @@ func (o Options) contractsIn(read func(string) ([]byte, error)) Contracts {
 	return o.Contracts(read)
 }
 
-// apply renames the types of a set.
-func (r Renames) apply(set *avsc.Set) {
+// rename renames the types of an earlier set.
+func (o Options) rename(set *avsc.Set) { o.Renames.apply(set, o.Matched) }
+
+// apply renames the types of a set, and adds the matching old names to matched.
+func (r Renames) apply(set *avsc.Set, matched map[string]bool) {
 	if len(r) > 0 && set != nil {
-		set.Rename(r.name)
+		set.Rename(func(fullName string) string {
+			now, old := r.name(fullName)
+			if matched != nil && old != "" {
+				matched[old] = true
+			}
+			return now
+		})
 	}
 }
 
-// name returns the new name of a type. The longest matching old name counts. An
-// old name matches if the name is the type's own or an enclosing namespace.
-func (r Renames) name(fullName string) string {
-	for old := fullName; old != ""; {
+// name returns the new name of a type, and the old name that matches. The
+// longest matching old name counts. An old name matches if the name is the
+// type's own or an enclosing namespace. If no old name matches, old is "".
+func (r Renames) name(fullName string) (now, old string) {
+	for old = fullName; old != ""; {
 		if now, ok := r[old]; ok {
-			return strings.TrimPrefix(now+fullName[len(old):], ".")
+			return strings.TrimPrefix(now+fullName[len(old):], "."), old
 		}
 		i := strings.LastIndexByte(old, '.')
 		if i < 0 {
@@ -64,7 +77,7 @@ func (r Renames) name(fullName string) string {
 		}
 		old = old[:i]
 	}
-	return fullName
+	return fullName, ""
 }
 
 // Git compares the schemas at paths with the schemas of a commit. The first of
@@ -85,7 +98,7 @@ func Git(ctx context.Context, level compat.Level, opts Options, ref string, path
 	if err != nil {
 		return nil, fmt.Errorf("the schemas at %s cannot be read: %w", label, withoutType(err))
 	}
-	opts.Renames.apply(before)
+	opts.rename(before)
 	if len(now.Files) == 0 && len(before.Files) == 0 {
 		return nil, &avscfile.NoSchemasError{Path: strings.TrimSuffix(paths[0], "/..."), Deep: true}
 	}
@@ -124,8 +137,13 @@ func Folders(level compat.Level, opts Options, dirs ...string) ([]contract.Findi
 		return nil, err
 	}
 	earlier := dirs[:len(dirs)-1]
-	if !level.Transitive() {
+	if !level.Transitive() && len(earlier) > 1 {
 		earlier = earlier[len(earlier)-1:]
+		for old := range opts.Renames { // the other folders may have the name
+			if opts.Matched != nil {
+				opts.Matched[old] = true
+			}
+		}
 	}
 	var subjects []Subject
 	for i, dir := range earlier {
@@ -171,7 +189,7 @@ func earlierTree(opts Options, dir string) (*avsc.Set, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the schemas in %s cannot be read: %w", dir, withoutType(err))
 	}
-	opts.Renames.apply(before)
+	opts.rename(before)
 	return before, nil
 }
 

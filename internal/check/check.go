@@ -152,7 +152,7 @@ func Versions(level compat.Level, opts Options, files ...*avsc.Set) (Subject, er
 	s := Subject{Level: level}
 	for i, set := range files {
 		if i < len(files)-1 {
-			opts.Renames.apply(set)
+			opts.rename(set)
 		}
 		f := set.Files[0]
 		root := f.Root

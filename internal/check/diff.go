@@ -43,8 +43,8 @@ func Load(ctx context.Context, l avscfile.Loader, where, other string) (set *avs
 // Diff returns the changes between two trees. If each tree is one file with one
 // schema, the two schemas are versions of each other, whatever their names. A
 // removed type and a new type of the same structure count as one renamed type.
-func Diff(renames Renames, before, now *avsc.Set) []evolve.Change {
-	renames.apply(before)
+func Diff(opts Options, before, now *avsc.Set) []evolve.Change {
+	opts.rename(before)
 	var d evolve.Differ
 	if b, n := onlySchema(before), onlySchema(now); b != nil && n != nil {
 		d.Schemas(b, n)

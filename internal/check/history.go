@@ -154,7 +154,7 @@ func (f *follower) commit(ctx context.Context, opts Options, p point, paths []st
 	if err != nil {
 		return err
 	}
-	opts.Renames.apply(set)
+	opts.rename(set)
 	f.addEditions(p, Tree{Set: set, elsewhere: (&otherFiles{list: commit.schemaFiles, read: commit.readFile, in: set}).find})
 	return nil
 }

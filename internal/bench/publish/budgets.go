@@ -255,13 +255,16 @@ func process(addrs []string) {
 	inTurn("k msg/s", func(name string) float64 {
 		id := fmt.Sprintf("bench-%s-%d", name, time.Now().UnixNano())
 		var begun time.Time
+		var took time.Duration
 		done := 0
-		// The time begins with the first message, after the join of the group.
+		// The time begins with the first message, after the join of the group,
+		// and ends with the commit of the last message.
 		seen := func(n int) (over bool) {
 			if begun.IsZero() {
 				begun = time.Now()
 			}
 			done += n
+			took = time.Since(begun)
 			return done >= *count
 		}
 		switch name {
@@ -285,7 +288,7 @@ func process(addrs []string) {
 			_ = p.Run(run)
 			cancel()
 		}
-		return float64(*count) / time.Since(begun).Seconds() / 1000
+		return float64(*count) / took.Seconds() / 1000
 	})
 }
 

@@ -50,7 +50,8 @@ var ways = []way{
 	{"avroline-otel", startOurs(true, traces(1))},       // every trace is sampled, and the exporter drops it
 	{"avroline-franz", startOurs(true, franz)},          // avroline-callback with the transport franz
 	{"confluent-avro", startConfluent},                  // avrov2's serializer, a delivery channel for each message
-	{"kgo", startKgo},                                   // franz-go, ready bytes, a callback for each message
+	{"kgo", startKgo(false)},                            // franz-go, ready bytes, a callback for each message
+	{"kgo-typed", startKgo(true)},                       // the same, but each event is encoded and framed first
 }
 
 // Event is the record. The length of its only string determines the size.
@@ -287,15 +288,23 @@ func startConfluent(addrs []string) runner {
 	}, all.wait, p.Close}
 }
 
-func startKgo(addrs []string) runner {
-	_, values, keys := inputs()
-	codec := map[string]kgo.CompressionCodec{"none": kgo.NoCompression(), "lz4": kgo.Lz4Compression(), "zstd": kgo.ZstdCompression()}[*compression]
-	cl := must(kgo.NewClient(kgo.SeedBrokers(addrs...), kgo.ProducerLinger(time.Duration(*linger)*time.Millisecond),
-		kgo.ProducerBatchCompression(codec), kgo.MaxBufferedRecords(maxFlying)))
-	all := newTally()
-	ctx := context.Background()
-	names := topicNames()
-	return runner{func(i int) {
-		cl.Produce(ctx, &kgo.Record{Topic: names[i%len(names)], Key: keys[i&1023], Value: values[i&1023]}, func(_ *kgo.Record, err error) { all.one(err) })
-	}, all.wait, cl.Close}
+// startKgo uses franz-go alone. If typed is true, each message is encoded and
+// framed in new memory, because kgo keeps the bytes until the outcome.
+func startKgo(typed bool) func([]string) runner {
+	return func(addrs []string) runner {
+		events, values, keys := inputs()
+		codec := map[string]kgo.CompressionCodec{"none": kgo.NoCompression(), "lz4": kgo.Lz4Compression(), "zstd": kgo.ZstdCompression()}[*compression]
+		cl := must(kgo.NewClient(kgo.SeedBrokers(addrs...), kgo.ProducerLinger(time.Duration(*linger)*time.Millisecond),
+			kgo.ProducerBatchCompression(codec), kgo.MaxBufferedRecords(maxFlying)))
+		all := newTally()
+		ctx := context.Background()
+		names := topicNames()
+		return runner{func(i int) {
+			value := values[i&1023]
+			if typed {
+				value = must(events[i&1023].AppendAvro(append(make([]byte, 0, *size), value[:5]...)))
+			}
+			cl.Produce(ctx, &kgo.Record{Topic: names[i%len(names)], Key: keys[i&1023], Value: value}, func(_ *kgo.Record, err error) { all.one(err) })
+		}, all.wait, cl.Close}
+	}
 }

@@ -37,7 +37,7 @@ const chunkSize = 64
 type chunk struct {
 	entries [chunkSize]entry
 	// done says that an entry has its outcome before an earlier entry. It is
-	// atomic, because unpush and push may reuse a slot while advance still sees
+	// atomic, because unpush and push may reuse a slot while take still sees
 	// the old tail.
 	done [chunkSize]atomic.Bool
 	next *chunk

@@ -40,8 +40,8 @@ var makingClient sync.Mutex //nolint:gochecknoglobals // conf_init is global
 
 // hub is the C side of a client. C writes a byte into the pipe if the reader
 // waits. A goroutine that waits for a pipe holds no thread. If the goroutine
-// waited inside C instead, the scheduler would look for it every 20 µs, which
-// took a twentieth of the CPU under load.
+// waited inside C instead, each wait would keep a thread, and the scheduler
+// would look for the goroutine every 20 µs.
 type hub struct {
 	c            *C.avl_hub
 	woken, waker *os.File // the ends of the pipe

@@ -43,7 +43,8 @@ type Callback func(d Delivery, err error)
 type outcome struct {
 	callback       Callback
 	future         *Future
-	hooked         *hookedEntry
+	token          any // the token of the hooks
+	since          int64
 	queue          *queue // of the partition
 	err            error
 	offset, stamp  int64 // stamp is noStamp if the timestamp is not known
@@ -195,22 +196,9 @@ func (d *deliverer) run() {
 	}
 }
 
-// takeHooked returns the part of an entry for the hooks.
-func (e *Engine) takeHooked(token any) *hookedEntry {
-	h := hookedPool.Get().(*hookedEntry)
-	h.token, h.since = token, e.now()
-	return h
-}
-
-var hookedPool = sync.Pool{New: func() any { return new(hookedEntry) }} //nolint:gochecknoglobals // a pool
-
 // callOutcome calls the Outcome callback.
 func (e *Engine) callOutcome(o *outcome, d Delivery) {
-	h := o.hooked
-	o.hooked = nil
-	e.callbacks.Outcome(h.token, d, o.err, time.Duration(e.now()-h.since), o.onWire)
-	h.token = nil
-	hookedPool.Put(h)
+	e.callbacks.Outcome(o.token, d, o.err, time.Duration(e.now()-o.since), o.onWire)
 }
 
 // callRest handles the outcomes of b from d.next on. After a panic of a

@@ -191,7 +191,7 @@ func (k *client) outcome(q *queue, e *entry, o *transport.Outcome, err error) {
 		list = &t.waits
 	}
 	*list = append(*list, outcome{
-		callback: e.callback, future: e.future, hooked: e.hooked, queue: q, err: err,
+		callback: e.callback, future: e.future, token: e.token, since: e.since, queue: q, err: err,
 		offset: -1, stamp: e.stamp, held: notHeld, keyID: e.keyID, valueID: e.valueID,
 	})
 	out := &(*list)[len(*list)-1]

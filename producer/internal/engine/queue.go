@@ -11,8 +11,9 @@ import (
 type entry struct {
 	callback Callback
 	future   *Future
-	hooked   *hookedEntry // nil without hooks
-	stamp    int64        // the message's timestamp, Unix milliseconds, or noStamp
+	token    any   // the token of the hooks
+	since    int64 // monotonic time of acceptance; 0 without hooks
+	stamp    int64 // the message's timestamp, Unix milliseconds, or noStamp
 	bytes    int64
 	keyID    int32
 	valueID  int32
@@ -25,12 +26,6 @@ type entry struct {
 
 // noStamp is the timestamp of a message without a timestamp.
 const noStamp = math.MinInt64
-
-// hookedEntry is the part of an entry for the hooks.
-type hookedEntry struct {
-	token any
-	since int64 // monotonic time of acceptance
-}
 
 const chunkSize = 64
 

@@ -66,7 +66,7 @@ func (t *Topic) Send(ctx context.Context, m *Message, choose Chooser, block bool
 		sent.stamp = m.Timestamp
 	}
 	if e.hooked {
-		sent.hooked = e.takeHooked(m.HookToken)
+		sent.token, sent.since = m.HookToken, e.now()
 	}
 	for {
 		route, err := t.routeFor(ctx, block)

@@ -114,13 +114,7 @@ func idleMemory(addrs []string) {
 		switch name {
 		case "raw":
 			p := must(kafka.NewProducer(confluentConfig(addrs)))
-			go func() {
-				for e := range p.Events() {
-					if m, ok := e.(*kafka.Message); ok {
-						done.one(m.TopicPartition.Error)
-					}
-				}
-			}()
+			go readReports(p, done.one)
 			send = func(topic string, partition int) {
 				produce(p, &kafka.Message{TopicPartition: kafka.TopicPartition{Topic: &topic, Partition: int32(partition)}, Value: values[0]}, nil)
 			}
@@ -179,13 +173,7 @@ func transactions(addrs []string) {
 			_ = c.SetKey("transactional.id", id)
 			_ = c.SetKey("go.delivery.report.fields", "none")
 			p := must(kafka.NewProducer(c))
-			go func() {
-				for e := range p.Events() {
-					if m, ok := e.(*kafka.Message); ok && m.TopicPartition.Error != nil {
-						panic(m.TopicPartition.Error)
-					}
-				}
-			}()
+			go readReports(p, check)
 			check(p.InitTransactions(ctx))
 			m := &kafka.Message{TopicPartition: kafka.TopicPartition{Topic: &topic, Partition: kafka.PartitionAny}}
 			one = func() {
@@ -198,8 +186,7 @@ func transactions(addrs []string) {
 			}
 			stop = p.Close
 		case "kgo":
-			cl := must(kgo.NewClient(kgo.SeedBrokers(addrs...), kgo.TransactionalID(id), kgo.DefaultProduceTopic(topicName),
-				kgo.ProducerBatchCompression(kgo.NoCompression()), kgo.ProducerLinger(time.Duration(*linger)*time.Millisecond)))
+			cl := must(kgo.NewClient(kgoConfig(addrs, kgo.TransactionalID(id), kgo.DefaultProduceTopic(topicName))...))
 			one = func() {
 				check(cl.BeginTransaction())
 				for i := range inTx {
@@ -279,7 +266,7 @@ func process(addrs []string) {
 			p := must(processor.New(addrs, id, id, []string{in}, des, ser, func(ctx context.Context, tx *producer.Tx, m processor.Consumed[Event]) error {
 				seen(0)
 				return to.Add(ctx, tx, m.Value)
-			}, processor.WithProducer(transportOf(name), producer.WithLinger(time.Duration(*linger)*time.Millisecond)), processor.WithBatch(inTx, 1<<20, 100*time.Millisecond),
+			}, processor.WithProducer(transportOf(name), producer.WithLinger(time.Duration(*linger)*time.Millisecond), producer.WithCompression(producer.Compression(*compression))), processor.WithBatch(inTx, 1<<20, 100*time.Millisecond),
 				processor.WithHooks(processor.Hooks{EndBatch: func(_ context.Context, b processor.Batch, e processor.BatchEnd) {
 					if e.Err == nil && seen(len(b.Records)) {
 						cancel()
@@ -302,10 +289,7 @@ func processRaw(ctx context.Context, addrs []string, id, in, out string, inTx in
 	_ = config.SetKey("transactional.id", id)
 	_ = config.SetKey("go.delivery.report.fields", "none")
 	p := must(kafka.NewProducer(config))
-	go func() {
-		for range p.Events() {
-		}
-	}()
+	go readReports(p, check)
 	check(p.InitTransactions(ctx))
 	for over := false; !over; {
 		offsets := map[int32]kafka.Offset{}
@@ -336,9 +320,8 @@ func processRaw(ctx context.Context, addrs []string, id, in, out string, inTx in
 }
 
 func processKgo(ctx context.Context, addrs []string, id, in, out string, inTx int, seen func(int) bool) {
-	s := must(kgo.NewGroupTransactSession(kgo.SeedBrokers(addrs...), kgo.TransactionalID(id), kgo.ConsumerGroup(id), kgo.ConsumeTopics(in),
-		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
-		kgo.DefaultProduceTopic(out), kgo.ProducerBatchCompression(kgo.NoCompression()), kgo.ProducerLinger(time.Duration(*linger)*time.Millisecond)))
+	s := must(kgo.NewGroupTransactSession(kgoConfig(addrs, kgo.TransactionalID(id), kgo.ConsumerGroup(id), kgo.ConsumeTopics(in),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.DefaultProduceTopic(out))...))
 	for over := false; !over; {
 		fetches := s.PollRecords(ctx, inTx)
 		if fetches.NumRecords() == 0 {

@@ -167,6 +167,16 @@ func (t *tally) wait(n int) {
 	}
 }
 
+// readReports gives the error of each delivery report to each, until the end of
+// the producer.
+func readReports(p *kafka.Producer, each func(error)) {
+	for e := range p.Events() {
+		if m, ok := e.(*kafka.Message); ok {
+			each(m.TopicPartition.Error)
+		}
+	}
+}
+
 func startRaw(reports bool) func([]string) runner {
 	return func(addrs []string) runner {
 		_, values, keys := inputs()
@@ -175,13 +185,7 @@ func startRaw(reports bool) func([]string) runner {
 		_ = c.SetKey("go.delivery.reports", reports)
 		p := must(kafka.NewProducer(c))
 		all := newTally()
-		go func() {
-			for e := range p.Events() {
-				if m, ok := e.(*kafka.Message); ok {
-					all.one(m.TopicPartition.Error)
-				}
-			}
-		}()
+		go readReports(p, all.one)
 		names := topicNames()
 		m := &kafka.Message{TopicPartition: kafka.TopicPartition{Partition: kafka.PartitionAny}}
 		wait := all.wait
@@ -288,14 +292,21 @@ func startConfluent(addrs []string) runner {
 	}, all.wait, p.Close}
 }
 
+// kgoConfig is the counterpart of confluentConfig, with further options.
+func kgoConfig(addrs []string, more ...kgo.Opt) []kgo.Opt {
+	codec := map[string]kgo.CompressionCodec{"none": kgo.NoCompression(), "lz4": kgo.Lz4Compression(), "zstd": kgo.ZstdCompression()}[*compression]
+	return append([]kgo.Opt{
+		kgo.SeedBrokers(addrs...), kgo.ProducerLinger(time.Duration(*linger) * time.Millisecond),
+		kgo.ProducerBatchCompression(codec), kgo.MaxBufferedRecords(maxFlying),
+	}, more...)
+}
+
 // startKgo uses franz-go alone. If typed is true, each message is encoded and
 // framed in new memory, because kgo keeps the bytes until the outcome.
 func startKgo(typed bool) func([]string) runner {
 	return func(addrs []string) runner {
 		events, values, keys := inputs()
-		codec := map[string]kgo.CompressionCodec{"none": kgo.NoCompression(), "lz4": kgo.Lz4Compression(), "zstd": kgo.ZstdCompression()}[*compression]
-		cl := must(kgo.NewClient(kgo.SeedBrokers(addrs...), kgo.ProducerLinger(time.Duration(*linger)*time.Millisecond),
-			kgo.ProducerBatchCompression(codec), kgo.MaxBufferedRecords(maxFlying)))
+		cl := must(kgo.NewClient(kgoConfig(addrs)...))
 		all := newTally()
 		ctx := context.Background()
 		names := topicNames()

@@ -276,8 +276,17 @@ func (h handle) produce(partition int32, m *transport.Message, token transport.T
 	return code
 }
 
-// produceWith is produce with packed headers. cgo checks no pointer here: the
-// bytes hold no pointers, and handles of the library are no Go memory.
+// produceWith is produce with packed headers.
+//
+// The bytes go to C as arguments of a pointer type. So the compiler keeps them
+// off the stack, which may move if C calls back into Go, and the runtime pins
+// them during the call (documentation of cgo, "Passing pointers"). Bytes passed
+// as a number would lose both. The directives "#cgo noescape" and "#cgo
+// nocallback" together would put bytes on the stack.
+// TestBytesForLibraryAreOnHeap fails in both cases.
+//
+// cgo checks no pointer here, because the bytes hold no pointers. The library's
+// handles are no Go memory.
 func (h handle) produceWith(headers []byte, partition int32, m *transport.Message, token transport.Token) kafka.ErrorCode {
 	has := C.int(0)
 	if m.HasTimestamp {

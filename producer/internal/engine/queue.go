@@ -27,7 +27,7 @@ type entry struct {
 // noStamp is the timestamp of a message without a timestamp.
 const noStamp = math.MinInt64
 
-const chunkSize = 64
+const chunkSize = 16
 
 type chunk struct {
 	entries [chunkSize]entry

@@ -248,7 +248,7 @@ type Tx struct {
 	ended  bool
 	onEnd  []func(err error)
 	begun  time.Time             // set if there is a callback
-	first  atomic.Int64          // Engine.now at the first message; 0 if there is none
+	first  atomic.Int64          // Engine.now at the first message or offset; 0 if there is none
 	added  atomic.Int64          // messages
 	broken atomic.Pointer[error] // the first error after which only an abort is possible
 	// refused is the error of the first refused message since the last
@@ -267,7 +267,7 @@ func (tx *Tx) Add(topic string, send func() error) error {
 	if broken := tx.broken.Load(); broken != nil {
 		return NotSent(topic, -1, *broken)
 	}
-	tx.first.CompareAndSwap(0, tx.engine.now())
+	tx.start()
 	err := send()
 	switch {
 	case err == nil:
@@ -322,7 +322,7 @@ func (tx *Tx) SendOffsets(ctx context.Context, offsets []transport.GroupOffset, 
 	if tx.ended {
 		return ErrTxEnded
 	}
-	tx.first.CompareAndSwap(0, tx.engine.now())
+	tx.start()
 	err := tx.client.transport.SendOffsets(ctx, offsets, member)
 	if err != nil {
 		tx.broken.CompareAndSwap(nil, &err)
@@ -344,6 +344,13 @@ func (tx *Tx) end() {
 	tx.mu.Lock()
 	tx.ended = true
 	tx.mu.Unlock()
+}
+
+// start notes the time of the first message or offset.
+func (tx *Tx) start() {
+	if tx.first.Load() == 0 {
+		tx.first.CompareAndSwap(0, tx.engine.now())
+	}
 }
 
 // open returns an upper bound of the time for which the coordinator has had the

@@ -26,6 +26,7 @@ type client struct {
 	brokers    transport.Brokers
 	connect    func(ctx context.Context, network, address string) (net.Conn, error)
 	promise    func(*kgo.Record, error) // promised, made once
+	run        run                      // of the goroutine that calls promise
 	chunks     chunkPool
 	outbox     *outbox
 	background sync.WaitGroup

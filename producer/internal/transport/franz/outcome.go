@@ -11,11 +11,71 @@ import (
 	"github.com/avroline/avroline/producer/internal/transport"
 )
 
+// run collects the outcomes of a batch that is in the log. The client takes the
+// partition's lock for the first and the last message of a batch, not for each
+// one, because publishers need the same lock. kgo reports the messages of a
+// batch one after the other, on one goroutine at a time, so run needs no lock.
+type run struct {
+	batch    *batch // nil: no run
+	next     uint64 // the index of the next message
+	outcomes []transport.Outcome
+}
+
+// begin begins a run after the outcome of a batch's first message. The caller
+// holds the partition's lock.
+func (n *run) begin(b *batch, first transport.Outcome) {
+	n.batch, n.next = b, b.first+1
+	n.outcomes = append(n.outcomes[:0], first)
+}
+
+// add adds the outcome of a message, and returns false if the message does not
+// continue the run.
+func (n *run) add(r *record, kr *kgo.Record, err error) bool {
+	first := &n.outcomes[0]
+	if err != nil || r.part != n.batch.part || r.index != n.next || kr.Offset != first.Offset+int64(len(n.outcomes)) {
+		return false
+	}
+	n.next++
+	o := transport.Outcome{
+		Token: r.token, Partition: first.Partition, Offset: kr.Offset, OnWire: first.OnWire,
+		Persistence: transport.Persisted, Timestamp: first.Timestamp,
+	}
+	if !n.batch.stamped {
+		o.Timestamp = kr.Timestamp.UnixMilli()
+	}
+	n.outcomes = append(n.outcomes, o)
+	return true
+}
+
+// complete reports whether every message of the batch has its outcome.
+func (n *run) complete() bool { return n.next == n.batch.first+n.batch.count }
+
+// endRun counts the messages of a run, and gives their outcomes to the handler.
+func (c *client) endRun() {
+	n := &c.run
+	p := n.batch.part
+	n.batch = nil
+	p.mu.Lock()
+	resume := p.end(uint64(len(n.outcomes)))
+	p.mu.Unlock()
+	c.outbox.put(resume, n.outcomes...)
+}
+
 // handlePromise handles kgo's report of one message. kgo calls handlePromise
 // for one message at a time, and in order for the messages of a partition. The
 // report comes early if kgo refuses a message before queueing the message.
 func (c *client) handlePromise(kr *kgo.Record, err error) {
 	r := kr.Context.(*recordContext).record
+	if c.run.batch != nil {
+		if c.run.add(r, kr, err) {
+			c.chunks.release(r)
+			if c.run.complete() {
+				c.endRun()
+			}
+			return
+		}
+		c.endRun() // never seen: kgo reports a batch as a whole
+	}
 	p := r.part
 	o := transport.Outcome{Token: r.token, Partition: p.number, Offset: -1, Timestamp: -1}
 
@@ -26,40 +86,34 @@ func (c *client) handlePromise(kr *kgo.Record, err error) {
 	if err == nil {
 		o.Offset, o.Persistence = kr.Offset, transport.Persisted
 		o.Timestamp = p.appendTime(kr.Offset)
-		if b := p.batchOf(r.index); b != nil && !p.newSequenceBegun {
+		b := p.batchOf(r.index)
+		if b != nil && !p.newSequenceBegun {
 			o.OnWire = b.onWire
 		}
 		if kr.Offset < 0 && !c.config.WeakAcks && !p.duplicate(r.index) {
 			o.Persistence = transport.PossiblyPersisted
 			o.Err = &transport.Error{Code: transport.Other, Text: "the broker acknowledged the message without an offset"}
 		}
+		if kr.Offset >= 0 && b != nil && !p.newSequenceBegun && r.index == b.first && b.count > 1 {
+			if b.stamped = o.Timestamp >= 0; !b.stamped {
+				o.Timestamp = kr.Timestamp.UnixMilli()
+			}
+			c.run.begin(b, o)
+			p.mu.Unlock()
+			c.chunks.release(r)
+			return
+		}
 	} else {
 		p.explain(&o, r.index, err)
 	}
-	if o.Timestamp < 0 && !kr.Timestamp.IsZero() { // zero: kgo has not seen the record
+	if o.Timestamp < 0 {
 		o.Timestamp = kr.Timestamp.UnixMilli()
 	}
 	retried := err != nil && p.retries(&o)
 	if retried {
 		p.resends = append(p.resends, r)
 	}
-	p.end()
-	var resume func()
-	if p.ended == p.handed {
-		p.forgetEnded()
-		switch {
-		case len(p.resends) > 0:
-			p.retrying = true
-			p.waiting, p.resends = append(p.resends, p.waiting...), nil
-			if c.refusalError() != nil {
-				p.dropWaiting(gaveUpError("the client was told to give up what is not delivered"), nil)
-			} else {
-				time.AfterFunc(c.config.RetryBackoffMax, p.retry)
-			}
-		case p.held:
-			resume = p.resume
-		}
-	}
+	resume := p.end(1)
 	loader := err != nil && r.loader
 	p.mu.Unlock()
 
@@ -76,20 +130,39 @@ func (c *client) handlePromise(kr *kgo.Record, err error) {
 		}
 	}
 	c.chunks.release(r)
-	c.outbox.put(o, resume)
+	c.outbox.put(resume, o)
 	if loader {
 		p.topic.notLoaded(o.Err)
 	}
 }
 
-// end counts the next message as ended, and forgets the batches that have
-// ended. The caller holds p.mu.
-func (p *partition) end() {
-	p.ended++
+// end counts the next n messages as ended, and forgets the batches that have
+// ended. If no message is left, end gives the resent messages to kgo again, or
+// returns the function that opens the partition after a refusal. The caller
+// holds p.mu.
+func (p *partition) end(n uint64) (resume func()) {
+	p.ended += n
 	for len(p.batches) > 0 && p.batches[0].first+p.batches[0].count <= p.ended {
 		p.batches[0] = nil
 		p.batches = p.batches[1:]
 	}
+	if p.ended != p.handed {
+		return nil
+	}
+	p.forgetEnded()
+	switch c := p.topic.client; {
+	case len(p.resends) > 0:
+		p.retrying = true
+		p.waiting, p.resends = append(p.resends, p.waiting...), nil
+		if c.refusalError() != nil {
+			p.dropWaiting(gaveUpError("the client was told to give up what is not delivered"), nil)
+		} else {
+			time.AfterFunc(c.config.RetryBackoffMax, p.retry)
+		}
+	case p.held:
+		return p.resume
+	}
+	return nil
 }
 
 // forgetEnded forgets the state of all ended messages. The caller holds p.mu.
@@ -326,16 +399,16 @@ func newOutbox(h transport.Handler) *outbox {
 	return o
 }
 
-// put queues an outcome. then runs after the handler has returned from this
-// outcome. then may be nil.
-func (o *outbox) put(outcome transport.Outcome, then func()) {
+// put queues outcomes. then runs after the handler has returned from them. then
+// may be nil.
+func (o *outbox) put(then func(), outcomes ...transport.Outcome) {
 	o.mu.Lock()
-	o.next = append(o.next, outcome)
+	if len(o.next) == 0 {
+		o.filled.Signal()
+	}
+	o.next = append(o.next, outcomes...)
 	if then != nil {
 		o.then = append(o.then, then)
-	}
-	if len(o.next) == 1 {
-		o.filled.Signal()
 	}
 	o.mu.Unlock()
 }

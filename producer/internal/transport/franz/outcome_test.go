@@ -38,8 +38,8 @@ func TestBatchBehindRefusedBatch(t *testing.T) {
 			p.handed = 7 // two messages were never written
 			p.answered(first, answer{code: kerr.InvalidRecord.Code})
 			if c.reported {
-				p.end()
-				p.end()
+				p.end(1)
+				p.end(1)
 			}
 			if c.lost {
 				b.lost(second)

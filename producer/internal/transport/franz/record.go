@@ -13,7 +13,7 @@ import (
 
 const (
 	chunkRecords = 64
-	// maxKept is the largest buffer that a record keeps for its next message.
+	// maxKept is the largest buffer that a chunk keeps for its next messages.
 	maxKept = 64 << 10
 )
 
@@ -27,16 +27,12 @@ type record struct {
 	index uint64 // position of the message in its partition
 	// loader says that kgo loads the topic for this message. See topicLoading.
 	loader bool
-	bytes  []byte // the key, the value and the values of the headers
 }
 
 // message returns a copy of the produced message in new memory.
 func (r *record) message() *transport.Message {
 	m := &transport.Message{
 		Key: clone(r.Key), Value: clone(r.Value), HasTimestamp: true, Timestamp: r.Timestamp.UnixMilli(),
-	}
-	if r.Timestamp.IsZero() { // kgo has not seen the record
-		m.Timestamp = time.Now().UnixMilli()
 	}
 	for _, h := range r.Headers {
 		m.Headers = append(m.Headers, transport.Header{Key: h.Key, Value: clone(h.Value)})
@@ -60,6 +56,7 @@ func (*recordContext) Value(any) any               { return nil }
 // chunk after all its messages have ended.
 type chunk struct {
 	records [chunkRecords]record
+	data    []byte // the keys, values and values of headers of its messages
 	used    int
 	left    atomic.Int32 // number of messages that have not ended, plus chunkOpen during filling
 }
@@ -94,37 +91,37 @@ func (p *chunkPool) copy(m *transport.Message, size int) *record {
 		c.left.Store(chunkOpen)
 	}
 	r := &c.records[c.used]
+	r.fill(m, size) // before another publisher takes the chunk
 	c.used++
 	if c.used == chunkRecords {
 		p.drop(c, chunkOpen-chunkRecords)
 	} else {
 		p.filling.Put(c)
 	}
-	r.fill(m, size)
 	return r
 }
 
-// fill copies a message.
+// fill copies a message of size bytes into the chunk's memory. The memory is
+// contiguous, because scattered messages would miss the processor's cache.
 func (r *record) fill(m *transport.Message, size int) {
-	if r.bytes == nil || size > cap(r.bytes) {
-		r.bytes = make([]byte, 0, size)
+	c := r.chunk
+	if c.data == nil || cap(c.data)-len(c.data) < size { // nil: an empty value is not null
+		c.data = make([]byte, 0, max(size, min(max(2*cap(c.data), chunkRecords*size), maxKept)))
 	}
-	r.bytes = r.bytes[:0]
-	r.Key, r.Value = r.keep(m.Key), r.keep(m.Value)
-	r.Headers = r.Headers[:0]
+	r.Key, r.Value = c.keep(m.Key), c.keep(m.Value)
 	for _, h := range m.Headers {
-		r.Headers = append(r.Headers, kgo.RecordHeader{Key: h.Key, Value: r.keep(h.Value)})
+		r.Headers = append(r.Headers, kgo.RecordHeader{Key: h.Key, Value: c.keep(h.Value)})
 	}
 }
 
-// keep copies b. nil stays nil.
-func (r *record) keep(b []byte) []byte {
+// keep copies b to data, which has room. nil stays nil.
+func (c *chunk) keep(b []byte) []byte {
 	if b == nil {
 		return nil
 	}
-	start := len(r.bytes)
-	r.bytes = append(r.bytes, b...)
-	return r.bytes[start:len(r.bytes):len(r.bytes)]
+	start := len(c.data)
+	c.data = append(c.data, b...)
+	return c.data[start:len(c.data):len(c.data)]
 }
 
 func clone(b []byte) []byte {
@@ -138,18 +135,20 @@ func clone(b []byte) []byte {
 // drop returns the chunk to the pool.
 func (p *chunkPool) drop(c *chunk, n int32) {
 	if c.left.Add(-n) == 0 {
-		c.used = 0
+		c.used, c.data = 0, c.data[:0]
+		if cap(c.data) > maxKept {
+			c.data = nil
+		}
 		p.empty.Put(c)
 	}
 }
 
 // release marks a message as ended.
 func (p *chunkPool) release(r *record) {
-	if cap(r.bytes) > maxKept {
-		r.bytes, r.Key, r.Value = nil, nil, nil
-	}
+	r.Key, r.Value = nil, nil // they may be the last use of a chunk's earlier memory
 	if len(r.Headers) > 0 {
 		clear(r.Headers)
+		r.Headers = r.Headers[:0]
 	}
 	p.drop(r.chunk, 1)
 }

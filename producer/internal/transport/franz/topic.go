@@ -140,6 +140,7 @@ type batch struct {
 	// duplicate means that the answer had no offset, because the batch was
 	// already in the log.
 	acknowledged, duplicate bool
+	stamped                 bool // the topic uses LogAppendTime
 }
 
 // batchKey identifies a batch for the broker. kgo resends a batch unchanged.
@@ -207,12 +208,12 @@ func (t *topic) Produce(number int32, m *transport.Message, token transport.Toke
 		return &transport.Error{Code: transport.Invalid, Text: fmt.Sprintf("partition %d", number)}
 	}
 	p := t.use(number)
-	r := c.chunks.copy(m, size)
-	r.Topic, r.Partition = t.name, number
-	r.Timestamp = time.Time{}
+	at := time.Now() // kgo would read the clock too, and later, when it waits for the memory of the record
 	if m.HasTimestamp {
-		r.Timestamp = time.UnixMilli(m.Timestamp)
+		at = time.UnixMilli(m.Timestamp)
 	}
+	r := c.chunks.copy(m, size)
+	r.Topic, r.Partition, r.Timestamp = t.name, number, at
 	r.part, r.token, r.loader = p, token, false
 
 	p.mu.Lock()
@@ -372,9 +373,9 @@ func (p *partition) dropWaiting(err *transport.Error, then func()) {
 		}
 		c.chunks.release(r)
 		if i < len(p.waiting)-1 {
-			c.outbox.put(o, nil)
+			c.outbox.put(nil, o)
 		} else {
-			c.outbox.put(o, then)
+			c.outbox.put(then, o)
 		}
 	}
 	p.waiting = nil

@@ -250,7 +250,7 @@ func (p *partition) giveToKgo(r *record) {
 	p.handed++
 	c := p.topic.client
 	if c.config.TransactionalID != "" && !c.tx.produced.Load() {
-		c.tx.produced.Store(true)
+		c.tx.begun()
 	}
 	c.kgo.Produce(&r.self, &r.Record, c.promise)
 }

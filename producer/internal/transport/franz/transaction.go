@@ -19,20 +19,24 @@ import (
 //
 // The consumer is another client, so kgo does not know the consumed offsets.
 // The package sends the offsets (KIP-98: AddOffsetsToTxn, then
-// TxnOffsetCommit). The package also ends a transaction that holds only
-// offsets.
+// TxnOffsetCommit). The package also ends a transaction that kgo regards as
+// empty.
 type transaction struct {
 	client *client
 
 	mu      sync.Mutex
 	groups  map[string]bool // groups with offsets in the transaction
+	group   string          // the last group with offsets, also of earlier transactions
+	early   chan struct{}   // closed when addEarly has ended; nil if it has not begun
 	running *operation      // the commit or abort that still runs after its call was cancelled
 	aux     *kgo.Client     // for offset requests, made on first use
+	closed  bool
 
-	// produced says that kgo has got a message of the transaction. broken is
-	// the reason why a commit is impossible.
-	produced atomic.Bool
-	broken   atomic.Pointer[transport.Error]
+	// produced says that kgo has got a message of the transaction. ending says
+	// that kgo has sent EndTxn. broken is the reason why a commit is
+	// impossible.
+	produced, ending atomic.Bool
+	broken           atomic.Pointer[transport.Error]
 }
 
 // operation is a commit or abort. An operation goes on after the caller's
@@ -70,8 +74,9 @@ func (c *client) BeginTransaction() error {
 	if t.running != nil {
 		return &transport.Error{Code: transport.State, Text: "the transaction before has not ended"}
 	}
-	t.groups = nil
+	t.groups, t.early = nil, nil
 	t.produced.Store(false)
+	t.ending.Store(false)
 	t.broken.Store(nil)
 	return convertError(c.kgo.BeginTransaction())
 }
@@ -137,20 +142,26 @@ func (t *transaction) end(ctx context.Context, commit bool, f func(life context.
 	return convertError(op.err)
 }
 
-// finish ends the transaction at the coordinator.
+// finish ends the transaction at the coordinator. kgo sends no EndTxn if it has
+// added no partition to the transaction. If the coordinator still had the
+// offsets, they would become a part of the next transaction.
 func (t *transaction) finish(ctx context.Context, try kgo.TransactionEndTry) error {
-	t.mu.Lock()
-	offsetsOnly := len(t.groups) > 0 && !t.produced.Load()
-	t.mu.Unlock()
-	if offsetsOnly { // kgo regards the transaction as empty
-		if err := t.endOffsets(ctx, bool(try)); err != nil {
-			return err
-		}
+	if err := t.waitEarly(ctx); err != nil {
+		return err
 	}
-	return t.client.kgo.EndTransaction(ctx, try)
+	if err := t.client.kgo.EndTransaction(ctx, try); err != nil {
+		return err
+	}
+	t.mu.Lock()
+	offsetsOnly := len(t.groups) > 0 && !t.ending.Load()
+	t.mu.Unlock()
+	if offsetsOnly {
+		return t.endOffsets(ctx, bool(try))
+	}
+	return nil
 }
 
-// endOffsets ends a transaction without messages.
+// endOffsets ends a transaction that has offsets, but no partitions.
 func (t *transaction) endOffsets(ctx context.Context, commit bool) error {
 	id, epoch, err := t.client.kgo.ProducerID(ctx)
 	if err != nil {
@@ -171,8 +182,12 @@ func (t *transaction) endOffsets(ctx context.Context, commit bool) error {
 	})
 }
 
-// SendOffsets implements [transport.Client].
+// SendOffsets implements [transport.Client]. The messages of the transaction
+// leave at the same time, because the offsets usually come after the last one.
 func (c *client) SendOffsets(ctx context.Context, offsets []transport.GroupOffset, member transport.GroupMember) error {
+	if c.tx.produced.Load() {
+		c.background.Go(func() { _ = c.kgo.Flush(context.Background()) }) // CommitTransaction reports what fails
+	}
 	return convertError(c.tx.sendOffsets(ctx, offsets, member))
 }
 
@@ -186,6 +201,9 @@ func (t *transaction) sendOffsets(ctx context.Context, offsets []transport.Group
 	}
 	aux, err := t.auxiliary()
 	if err != nil {
+		return err
+	}
+	if err := t.waitEarly(ctx); err != nil {
 		return err
 	}
 	if err := t.addGroup(ctx, aux, member.Group, id, epoch); err != nil {
@@ -236,11 +254,51 @@ func offsetError(err error) error {
 	return &e
 }
 
-// addGroup adds a group to the transaction, once.
-func (t *transaction) addGroup(ctx context.Context, aux *kgo.Client, group string, id int64, epoch int16) error {
+// begun notes that kgo gets the first message of the transaction. If the
+// transaction before had offsets, this one will have offsets too. So begun
+// already adds the group, and SendOffsets has one round trip less.
+func (t *transaction) begun() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.groups[group] {
+	if t.produced.Swap(true) || t.group == "" {
+		return
+	}
+	group, done := t.group, make(chan struct{})
+	t.early = done
+	t.client.background.Go(func() {
+		defer close(done)
+		id, epoch, err := t.client.kgo.ProducerID(t.client.alive)
+		if err != nil {
+			return // SendOffsets gets the error too
+		}
+		if aux, err := t.auxiliary(); err == nil {
+			_ = t.addGroup(t.client.alive, aux, group, id, epoch) // SendOffsets tries again
+		}
+	})
+}
+
+// waitEarly waits until begun has added the group.
+func (t *transaction) waitEarly(ctx context.Context) error {
+	t.mu.Lock()
+	early := t.early
+	t.mu.Unlock()
+	if early == nil {
+		return nil
+	}
+	select {
+	case <-early:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// addGroup adds a group to the transaction, once. Only one call runs at a time.
+func (t *transaction) addGroup(ctx context.Context, aux *kgo.Client, group string, id int64, epoch int16) error {
+	t.mu.Lock()
+	known := t.groups[group]
+	t.mu.Unlock()
+	if known {
 		return nil
 	}
 	err := whileConcurrent(ctx, func() error {
@@ -256,10 +314,12 @@ func (t *transaction) addGroup(ctx context.Context, aux *kgo.Client, group strin
 	if err != nil {
 		return err
 	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	if t.groups == nil {
 		t.groups = map[string]bool{}
 	}
-	t.groups[group] = true
+	t.groups[group], t.group = true, group
 	return nil
 }
 
@@ -270,6 +330,9 @@ func (t *transaction) addGroup(ctx context.Context, aux *kgo.Client, group strin
 func (t *transaction) auxiliary() (*kgo.Client, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.closed {
+		return nil, &transport.Error{Code: transport.Closed, Text: "the client is closed"}
+	}
 	if t.aux != nil {
 		return t.aux, nil
 	}
@@ -289,6 +352,7 @@ func (t *transaction) auxiliary() (*kgo.Client, error) {
 func (t *transaction) close() {
 	t.mu.Lock()
 	aux := t.aux
+	t.closed = true
 	t.mu.Unlock()
 	if aux != nil {
 		aux.Close()
@@ -296,10 +360,10 @@ func (t *transaction) close() {
 }
 
 // whileConcurrent repeats f while the coordinator is still ending the previous
-// transaction.
+// transaction. The coordinator usually needs a few milliseconds.
 func whileConcurrent(ctx context.Context, f func() error) error {
-	const pause = 20 * time.Millisecond
-	for {
+	const most = 20 * time.Millisecond
+	for pause := time.Millisecond; ; pause = min(2*pause, most) {
 		err := f()
 		if !errors.Is(err, kerr.ConcurrentTransactions) {
 			return err

@@ -77,6 +77,7 @@ type request struct {
 const (
 	keyProduce          = 0
 	keyMetadata         = 3
+	keyEndTxn           = 26
 	keySASLAuthenticate = 36
 )
 
@@ -137,6 +138,9 @@ func (c *conn) note(b []byte) (r *request, correlation int32, err error) {
 			return nil, 0, nil
 		}
 	case keyMetadata, keySASLAuthenticate:
+	case keyEndTxn:
+		c.wire.client.tx.ending.Store(true)
+		return nil, 0, nil
 	default:
 		return nil, 0, nil
 	}

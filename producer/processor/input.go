@@ -70,13 +70,16 @@ func (in *input) collect(ctx context.Context, c *config, messages int) ([]*trans
 	in.member = member
 	var end time.Time
 	for bytes := 0; len(in.batch) < messages && bytes < c.bytes && ctx.Err() == nil; {
-		wait := pollSlice
-		if len(in.batch) > 0 {
-			if wait = min(wait, time.Until(end)); wait <= 0 {
-				break
+		m, err := in.poll(ctx, 0) // a message that is here already needs no clock
+		if m == nil && err == nil {
+			wait := pollSlice
+			if len(in.batch) > 0 {
+				if wait = min(wait, time.Until(end)); wait <= 0 {
+					break
+				}
 			}
+			m, err = in.poll(ctx, wait)
 		}
-		m, err := in.poll(ctx, wait)
 		if err != nil {
 			return nil, err
 		}

@@ -293,8 +293,10 @@ func (p *Processor[In]) process(ctx context.Context) error {
 	switch {
 	case err == nil:
 		p.timeouts = 0
-		for _, m := range p.batch {
-			delete(p.poisoned, offsetOf(m))
+		if len(p.poisoned) > 0 {
+			for _, m := range p.batch {
+				delete(p.poisoned, offsetOf(m))
+			}
 		}
 		return nil
 	case ofFunction != nil:

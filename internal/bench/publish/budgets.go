@@ -264,7 +264,9 @@ func process(addrs []string) {
 			to := producer.NewTopic(out, producer.NoKey[*Event]())
 			run, cancel := context.WithCancel(ctx)
 			p := must(processor.New(addrs, id, id, []string{in}, des, ser, func(ctx context.Context, tx *producer.Tx, m processor.Consumed[Event]) error {
-				seen(0)
+				if begun.IsZero() {
+					seen(0)
+				}
 				return to.Add(ctx, tx, m.Value)
 			}, processor.WithProducer(transportOf(name), producer.WithLinger(time.Duration(*linger)*time.Millisecond), producer.WithCompression(producer.Compression(*compression))), processor.WithBatch(inTx, 1<<20, 100*time.Millisecond),
 				processor.WithHooks(processor.Hooks{EndBatch: func(_ context.Context, b processor.Batch, e processor.BatchEnd) {

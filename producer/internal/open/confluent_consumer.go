@@ -155,15 +155,22 @@ func (in *confluentConsumer) rebalanced(_ *kafka.Consumer, event kafka.Event) er
 // Poll returns the next message, or nil after wait. A nil message with a nil
 // error means that no message came.
 func (in *confluentConsumer) Poll(ctx context.Context, wait time.Duration) (*transport.ConsumedMessage, error) {
-	for end := time.Now().Add(wait); ; {
-		event := in.kafka.Poll(millis(min(pollSlice, time.Until(end))))
+	var end time.Time // the past, so a call that does not wait reads no clock
+	if wait > 0 {
+		end = time.Now().Add(wait)
+	}
+	for {
+		event := in.kafka.Poll(millis(min(pollSlice, wait)))
 		if m, ok := event.(*kafka.Message); ok && m.TopicPartition.Error == nil {
 			return consumed(m), nil
 		}
 		if err := in.handle(event); err != nil {
 			return nil, err
 		}
-		if ctx.Err() != nil || !time.Now().Before(end) {
+		if wait <= 0 || ctx.Err() != nil {
+			return nil, nil
+		}
+		if wait = time.Until(end); wait <= 0 {
 			return nil, nil
 		}
 	}

@@ -226,7 +226,8 @@ type TopicPartition struct {
 // Only one goroutine may use a Consumer. Rebalances take effect only inside
 // Poll.
 type Consumer interface {
-	// Poll returns the next message, or nil after wait. The Handler's Trouble
+	// Poll returns the next message, or nil after wait. With wait 0, Poll
+	// returns only a message that has been fetched already. The Handler's Trouble
 	// gets every error that a retry can fix.
 	Poll(ctx context.Context, wait time.Duration) (*ConsumedMessage, error)
 	Member() (GroupMember, error)

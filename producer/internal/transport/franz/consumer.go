@@ -182,6 +182,9 @@ func (in *consumer) Poll(ctx context.Context, wait time.Duration) (*transport.Co
 		if r := in.next(); r != nil {
 			return consumed(r), nil
 		}
+		if wait <= 0 {
+			return nil, nil
+		}
 		if cancel == nil { // most calls find a record and need no timer
 			ctx, cancel = context.WithTimeout(ctx, wait)
 			defer cancel()
@@ -215,7 +218,7 @@ func (in *consumer) Poll(ctx context.Context, wait time.Duration) (*transport.Co
 // stay in the queue.
 func (in *consumer) next() *kgo.Record {
 	for i, r := range in.queue {
-		if in.paused[topicPartition{r.Topic, r.Partition}] {
+		if len(in.paused) > 0 && in.paused[topicPartition{r.Topic, r.Partition}] {
 			continue
 		}
 		if i == 0 {
@@ -243,9 +246,9 @@ func (in *consumer) keep(fetches kgo.Fetches) error {
 			in.troubled.Trouble(convert(err))
 		}
 	})
-	fetches.EachRecord(func(r *kgo.Record) {
-		if in.assigned[topicPartition{r.Topic, r.Partition}] {
-			in.queue = append(in.queue, r)
+	fetches.EachPartition(func(p kgo.FetchTopicPartition) {
+		if in.assigned[topicPartition{p.Topic, p.Partition}] {
+			in.queue = append(in.queue, p.Records...)
 		}
 	})
 	return lasting

@@ -111,7 +111,8 @@ func (c *client) handlePromise(kr *kgo.Record, err error) {
 	}
 	retried := err != nil && p.retries(&o)
 	if retried {
-		p.resends = append(p.resends, r)
+		own := p.ownAside()
+		own.resends = append(own.resends, r)
 	}
 	resume := p.end(1)
 	loader := err != nil && r.loader
@@ -151,9 +152,10 @@ func (p *partition) end(n uint64) (resume func()) {
 	}
 	p.forgetEnded()
 	switch c := p.topic.client; {
-	case len(p.resends) > 0:
-		p.retrying = true
-		p.waiting, p.resends = append(p.resends, p.waiting...), nil
+	case len(p.aside.resends) > 0:
+		own := p.aside
+		own.retrying = true
+		own.waiting, own.resends = append(own.resends, own.waiting...), nil
 		if c.refusalError() != nil {
 			p.dropWaiting(gaveUpError("the client was told to give up what is not delivered"), nil)
 		} else {
@@ -167,7 +169,12 @@ func (p *partition) end(n uint64) (resume func()) {
 
 // forgetEnded forgets the state of all ended messages. The caller holds p.mu.
 func (p *partition) forgetEnded() {
-	p.written, p.batches, p.stamps = p.handed, nil, nil
+	p.written, p.batches = p.handed, nil
+	if a := p.aside; len(a.waiting)+len(a.resends) == 0 && !a.retrying {
+		p.aside = &noAside
+	} else {
+		a.stamps = nil
+	}
 	p.refusal, p.newSequenceBegun = nil, false
 }
 
@@ -193,7 +200,7 @@ func (p *partition) retry() {
 	if p.topic.client.refusalError() != nil {
 		return // Purge has given up the waiting messages
 	}
-	p.retrying = false
+	p.ownAside().retrying = false
 	p.release()
 }
 
@@ -256,11 +263,12 @@ func (p *partition) duplicate(index uint64) bool {
 // appendTime returns the broker's append time of the message at an offset, or
 // -1. The caller holds p.mu.
 func (p *partition) appendTime(offset int64) int64 {
-	for len(p.stamps) > 0 && offset >= p.stamps[0].offset+p.stamps[0].count {
-		p.stamps = p.stamps[1:]
+	a := p.aside
+	for len(a.stamps) > 0 && offset >= a.stamps[0].offset+a.stamps[0].count {
+		a.stamps = a.stamps[1:]
 	}
-	if len(p.stamps) > 0 && offset >= p.stamps[0].offset {
-		return p.stamps[0].time
+	if len(a.stamps) > 0 && offset >= a.stamps[0].offset {
+		return a.stamps[0].time
 	}
 	return -1
 }
@@ -324,7 +332,8 @@ func (b *batch) answered(a answer) bool {
 	case a.code == 0:
 		b.maybe, b.acknowledged = true, true
 		if a.appendTime >= 0 {
-			p.stamps = append(p.stamps, stamp{a.offset, int64(b.count), a.appendTime})
+			own := p.ownAside()
+			own.stamps = append(own.stamps, stamp{a.offset, int64(b.count), a.appendTime})
 		}
 		return true
 	case code == kerr.DuplicateSequenceNumber:

@@ -31,7 +31,7 @@ func TestBatchBehindRefusedBatch(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			p := &partition{topic: &topic{client: &client{config: &settings.Config{}}}}
+			p := &partition{aside: &noAside, topic: &topic{client: &client{config: &settings.Config{}}}}
 			first, second := &request{}, &request{}
 			p.wrote(first, batchKey{sequence: 0}, 2)
 			b, _ := p.wrote(second, batchKey{sequence: 2}, 3)

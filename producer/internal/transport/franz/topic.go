@@ -79,7 +79,7 @@ func (t *topic) notLoaded(err error) {
 		return
 	}
 	t.each(func(p *partition) {
-		if len(p.waiting) > 0 && !p.retrying {
+		if len(p.aside.waiting) > 0 && !p.aside.retrying {
 			p.held = true
 			p.dropWaiting(convert(err), p.resume)
 		}
@@ -111,20 +111,36 @@ type partition struct {
 	handed, written, ended uint64
 	// batches has, in order, every batch with a message that has not ended.
 	batches []*batch
-	stamps  []stamp
 	// held is true after a refused batch until the handler has the outcomes of
 	// all later messages.
 	held bool
+	// newSequenceBegun is true after kgo has begun a new sequence. Then written
+	// and the batches do not match the messages.
+	newSequenceBegun bool
+	refusal          *refusal
+	aside            *aside // noAside: empty
+}
+
+// aside is the part of a partition's state that is usually empty. A client may
+// have thousands of idle partitions, so the others share noAside.
+type aside struct {
 	// waiting holds messages for later. Either kgo had no connection for
 	// earlier messages (retrying), or kgo is forgetting or loading the topic.
 	// resends holds the messages that kgo gave up because there was no
 	// connection.
 	waiting, resends []*record
 	retrying         bool
-	refusal          *refusal
-	// newSequenceBegun is true after kgo has begun a new sequence. Then written
-	// and the batches do not match the messages.
-	newSequenceBegun bool
+	stamps           []stamp
+}
+
+var noAside aside //nolint:gochecknoglobals // never written
+
+// ownAside returns an aside that the partition may write. The caller holds p.mu.
+func (p *partition) ownAside() *aside {
+	if p.aside == &noAside {
+		p.aside = new(aside)
+	}
+	return p.aside
 }
 
 // batch is a batch of records that the client has written at least once.
@@ -188,7 +204,7 @@ func (t *topic) use(n int32) *partition {
 	size := max(len(old), int(n)+1)
 	partitions := make([]*partition, size, max(size, cap(old)))
 	copy(partitions, old)
-	p := &partition{topic: t, number: n}
+	p := &partition{topic: t, number: n, aside: &noAside}
 	partitions[n] = p
 	t.partitions.Store(&partitions)
 	return p
@@ -229,8 +245,9 @@ func (t *topic) Produce(number int32, m *transport.Message, token transport.Toke
 	case p.held: // kgo would refuse the message, or the message would overtake a resent message
 		c.chunks.release(r)
 		return errRecovering
-	case state == topicRenewed, len(p.resends) > 0, len(p.waiting) > 0, !t.canProduce(r):
-		p.waiting = append(p.waiting, r)
+	case state == topicRenewed, len(p.aside.resends) > 0, len(p.aside.waiting) > 0, !t.canProduce(r):
+		own := p.ownAside()
+		own.waiting = append(own.waiting, r)
 		return nil
 	}
 	p.giveToKgo(r)
@@ -257,15 +274,17 @@ func (p *partition) giveToKgo(r *record) {
 
 // release gives the waiting messages to kgo. The caller holds p.mu.
 func (p *partition) release() {
-	if p.retrying || p.held || p.topic.blocked() || p.topic.client.refusalError() != nil {
+	if p.aside.retrying || p.held || p.topic.blocked() || p.topic.client.refusalError() != nil {
 		return
 	}
-	n := 0
-	for n < len(p.waiting) && p.topic.canProduce(p.waiting[n]) {
-		p.giveToKgo(p.waiting[n])
+	waiting, n := p.aside.waiting, 0
+	for n < len(waiting) && p.topic.canProduce(waiting[n]) {
+		p.giveToKgo(waiting[n])
 		n++
 	}
-	p.waiting = slices.Delete(p.waiting, 0, n)
+	if n > 0 {
+		p.aside.waiting = slices.Delete(waiting, 0, n)
+	}
 }
 
 // Close implements [transport.Topic]. The client frees its topics.
@@ -351,7 +370,7 @@ func (p *partition) resume() {
 
 // reopen is resume for a caller that holds p.mu.
 func (p *partition) reopen() {
-	if len(p.waiting) > 0 {
+	if len(p.aside.waiting) > 0 {
 		err := gaveUpError("an earlier message of the partition was refused")
 		if topicState(p.topic.state.Load()) == topicGone {
 			err = errGone
@@ -365,18 +384,21 @@ func (p *partition) reopen() {
 // dropWaiting ends the messages that kgo has not seen. The caller holds p.mu.
 func (p *partition) dropWaiting(err *transport.Error, then func()) {
 	c := p.topic.client
-	for i, r := range p.waiting {
+	waiting := p.aside.waiting
+	for i, r := range waiting {
 		m := r.message()
 		o := transport.Outcome{
 			Token: r.token, Partition: p.number, Offset: -1, Timestamp: m.Timestamp,
 			Persistence: transport.NotPersisted, Err: err, Message: m,
 		}
 		c.chunks.release(r)
-		if i < len(p.waiting)-1 {
+		if i < len(waiting)-1 {
 			c.outbox.put(nil, o)
 		} else {
 			c.outbox.put(then, o)
 		}
 	}
-	p.waiting = nil
+	if len(waiting) > 0 {
+		p.aside.waiting = nil
+	}
 }

@@ -29,6 +29,7 @@ type client struct {
 	// the package comment.
 	gated        bool
 	acknowledged bool // true if brokers answer, so if acks is not 0
+	batchLines   bool // the user wants the lines about batches in the log
 
 	mu     sync.Mutex
 	topics map[string]*topic
@@ -84,6 +85,11 @@ func open(c *settings.Config, batchBytes int, h transport.Handler, plugin bool) 
 	if k.gated {
 		m["debug"] = join(c.Passed["debug"], guardDebug)
 	}
+	if guarded && plugin {
+		m["debug"] = join(c.Passed["debug"], guardDebug+","+batchDebug)
+	}
+	asked := strings.Split(c.Passed["debug"], ",")
+	k.batchLines = slices.Contains(asked, batchDebug) || slices.Contains(asked, "all")
 	if guarded {
 		// A refused batch leaves a gap in the sequence numbers. The library
 		// would raise its epoch and could then write other batches twice. A

@@ -24,7 +24,11 @@ func (c *client) logLine(line *C.avl_line) {
 		c.noteRetryLine(C.GoString(line.text), line.level == C.AVL_DRAIN_AGAIN, time.Now())
 		return
 	}
-	c.log(int(line.level), C.GoString(line.tag), C.GoString(line.text))
+	tag := C.GoString(line.tag)
+	if (tag == "PRODUCE" || tag == "MSGSET") && !c.batchLines {
+		return
+	}
+	c.log(int(line.level), tag, C.GoString(line.text))
 }
 
 // log forwards a line of the library to the logger. level is a syslog level.

@@ -64,18 +64,28 @@ enum { BLAME_MOST = 10000000 };             // microseconds, if the log line is 
 enum { MOST_LINES = 1000 };                 // further lines are dropped
 enum { MOST_STATES = 1000 };                // states of brokers, beside the lines
 
-// drain is the time of a partition's last drain. In a drain, the library waits
-// for the partition's requests, because the broker has refused a request for
-// now or the leader has moved.
-typedef struct drain {
+// partition is what the library's log says of the requests of a partition.
+typedef struct partition {
   char *topic;
-  int32_t partition;
-  int64_t at; // microseconds of the monotonic clock; 0: only the first drain
-  struct drain *next;
-  int same; // no message of the partition has ended since
+  int32_t number;
+  struct partition *next; // of the same bucket
+  // drained is the time of the last drain, in microseconds of the monotonic
+  // clock; 0: only the first drain. In a drain, the library waits for the
+  // partition's requests, because the broker has refused a request for now or
+  // the leader has moved.
+  int64_t drained;
+  // made is the time when the library made the last batch, and last is the
+  // number of the batch's last message. The library numbers the messages of a
+  // partition from 1. 0: no line was read.
+  int64_t made;
+  uint64_t last;
+  int leads;   // the first drain was seen
+  int same;    // no message of the partition has ended since
   int pending; // no message of the partition was delivered since
-  struct drain *next_pending;
-} drain;
+  struct partition *next_pending;
+} partition;
+
+enum { BUCKETS = 4096 }; // of partitions
 
 // refusal is a run of refused messages of one partition.
 //
@@ -99,9 +109,9 @@ typedef struct refusal {
 
 struct avl_hub {
   rd_kafka_t *rk;
-  drain *drains;     // guarded by lock
-  drain *pending;    // the drains with pending set, guarded by lock
-  refusal *refusals; // guarded by lock
+  partition *partitions[BUCKETS]; // guarded by lock
+  partition *pending;             // the partitions with pending set, guarded by lock
+  refusal *refusals;              // guarded by lock
   int copy_failed, guard, single, max_level;
 
   pthread_mutex_t lock;
@@ -145,11 +155,12 @@ static void forget(avl_hub *hub) {
 
 void avl_hub_free(avl_hub *hub) {
   forget(hub);
-  for (drain *d = hub->drains, *next; d; d = next) {
-    next = d->next;
-    free(d->topic);
-    free(d);
-  }
+  for (size_t i = 0; i < BUCKETS; i++)
+    for (partition *p = hub->partitions[i], *next; p; p = next) {
+      next = p->next;
+      free(p->topic);
+      free(p);
+    }
   for (refusal *r = hub->refusals, *next; r; r = next) {
     next = r->next;
     free(r->topic);
@@ -365,6 +376,39 @@ static void copy(const message_t *m, avl_failure *f) {
 // batch.
 static const char other_record[] = "Failed to append record because it was part of a batch";
 
+// partition_of returns what is known of a partition, and makes it if needed.
+// Under lock.
+static partition *partition_of(avl_hub *hub, const char *topic, size_t len, int32_t number, int make) {
+  uint32_t hash = 2166136261u ^ (uint32_t)number; // FNV-1a
+  for (size_t i = 0; i < len; i++)
+    hash = (hash ^ (unsigned char)topic[i]) * 16777619u;
+  partition **bucket = &hub->partitions[hash % BUCKETS], *p = *bucket;
+  while (p && (p->number != number || strlen(p->topic) != len || strncmp(p->topic, topic, len) != 0))
+    p = p->next;
+  if (!p && make) {
+    p = calloc(1, sizeof *p);
+    p->topic = strndup(topic, len);
+    p->number = number;
+    p->next = *bucket;
+    *bucket = p;
+  }
+  return p;
+}
+
+// named_partition returns the partition whose name ends at end, in a log line
+// like "[thrd:...]: TOPIC [PARTITION] beginning ...". Under lock.
+static partition *named_partition(avl_hub *hub, const char *text, const char *end) {
+  const char *open = end;
+  while (open > text && *open != '[')
+    open--;
+  if (open - text < 2)
+    return NULL;
+  const char *name = open - 1;
+  while (name > text && name[-1] != ' ')
+    name--;
+  return partition_of(hub, name, (size_t)(open - 1 - name), (int32_t)strtol(open + 1, NULL, 10), 1);
+}
+
 // note_drain notes the drain of a log line. The line is "[thrd:...]: TOPIC
 // [PARTITION] beginning partition drain: ...". The first drain of a partition
 // comes when the partition gets its first leader. No request was sent before
@@ -376,50 +420,55 @@ static const char other_record[] = "Failed to append record because it was part 
 //
 // note_drain returns AVL_DRAIN or AVL_DRAIN_AGAIN.
 static int note_drain(avl_hub *hub, const char *text) {
-  const char *end = strstr(text, "] beginning partition drain"), *name = strstr(text, "]: ");
-  if (!end || !name)
-    return AVL_DRAIN;
-  name += 3;
-  const char *open = end;
-  while (open > name && *open != '[')
-    open--;
-  if (open <= name + 1)
-    return AVL_DRAIN;
-  size_t len = (size_t)(open - 1 - name);
-  int32_t partition = (int32_t)strtol(open + 1, NULL, 10);
+  const char *end = strstr(text, "] beginning partition drain");
   int mark = AVL_DRAIN;
   pthread_mutex_lock(&hub->lock);
-  drain *d = hub->drains;
-  while (d && (d->partition != partition || strlen(d->topic) != len || strncmp(d->topic, name, len) != 0))
-    d = d->next;
-  if (!d) {
-    d = calloc(1, sizeof *d);
-    d->topic = strndup(name, len);
-    d->partition = partition;
-    d->next = hub->drains;
-    hub->drains = d;
-  } else {
-    if (!d->same || !hub->single)
-      d->at = now_micros();
-    d->same = 1;
-    if (d->pending)
+  partition *p = end ? named_partition(hub, text, end) : NULL;
+  if (p && !p->leads)
+    p->leads = 1;
+  else if (p) {
+    if (!p->same || !hub->single)
+      p->drained = now_micros();
+    p->same = 1;
+    if (p->pending)
       mark = AVL_DRAIN_AGAIN;
     else {
-      d->pending = 1;
-      d->next_pending = hub->pending;
-      hub->pending = d;
+      p->pending = 1;
+      p->next_pending = hub->pending;
+      hub->pending = p;
     }
   }
   pthread_mutex_unlock(&hub->lock);
   return mark;
 }
 
+// note_batch notes the batch of a log line. The line is "[thrd:...]: BROKER:
+// TOPIC [PARTITION]: Produce MessageSet with COUNT message(s) (... MsgId FIRST,
+// ...". The library logs the line when it makes the batch, before it sends the
+// batch. A batch that is sent again has the same messages and the same numbers.
+// If the numbers begin at 1 again, the library has forgotten the partition.
+static void note_batch(avl_hub *hub, const char *text) {
+  static const char with[] = "]: Produce MessageSet with ", id[] = "MsgId ";
+  const char *end = strstr(text, with), *at = end ? strstr(end, id) : NULL;
+  if (!at)
+    return;
+  long count = strtol(end + sizeof with - 1, NULL, 10);
+  uint64_t first = strtoull(at + sizeof id - 1, NULL, 10), last = first + (uint64_t)count - 1;
+  pthread_mutex_lock(&hub->lock);
+  partition *p = named_partition(hub, text, end);
+  if (p && (last > p->last || first <= 1)) {
+    p->last = last;
+    p->made = now_micros();
+  }
+  pthread_mutex_unlock(&hub->lock);
+}
+
 // note_end notes that a message of a partition has ended. The caller holds
 // lock.
 static void note_end(avl_hub *hub, const message_t *m) {
   const char *topic = rd_kafka_topic_name(m->topic);
-  for (drain **at = &hub->pending; *at; at = &(*at)->next_pending)
-    if ((*at)->partition == m->partition && strcmp((*at)->topic, topic) == 0) {
+  for (partition **at = &hub->pending; *at; at = &(*at)->next_pending)
+    if ((*at)->number == m->partition && strcmp((*at)->topic, topic) == 0) {
       (*at)->same = 0;
       if (!m->err) {
         (*at)->pending = 0;
@@ -429,20 +478,22 @@ static void note_end(avl_hub *hub, const message_t *m) {
     }
 }
 
-// was_drained reports whether the library already had a message when its
+// was_refused reports whether a message may have been in a request when its
 // partition was drained. The library calls such a message "not persisted" if
 // the broker answers "not leader". But a resigning leader also answers "not
 // leader" for a batch that the leader has written but not yet replicated. Such
 // a batch may stay in the log.
-static int was_drained(avl_hub *hub, const message_t *m) {
+//
+// A message that came after the last batch was made is in no request. Without a
+// line about a batch, every message from before the drain may be in one.
+static int was_refused(avl_hub *hub, const message_t *m) {
   int64_t produced = now_micros() - rd_kafka_message_latency(m);
   const char *topic = rd_kafka_topic_name(m->topic);
-  int found = 0;
   pthread_mutex_lock(&hub->lock);
-  for (drain *d = hub->drains; d && !found; d = d->next)
-    found = d->partition == m->partition && strcmp(d->topic, topic) == 0 && produced <= d->at;
+  partition *p = partition_of(hub, topic, strlen(topic), m->partition, 0);
+  int maybe = p && produced <= p->drained && (!p->made || produced <= p->made);
   pthread_mutex_unlock(&hub->lock);
-  return found;
+  return maybe;
 }
 
 // is_content reports whether a broker's code is about the content of a record.
@@ -513,7 +564,7 @@ static avl_failure *failure_of(avl_hub *hub, const message_t *m) {
     if (is_content(m->err))
       f->blame = AVL_BLAME_BATCH;
   }
-  if (f->status == STATUS_NOT_PERSISTED && was_drained(hub, m))
+  if (f->status == STATUS_NOT_PERSISTED && was_refused(hub, m))
     f->status = STATUS_POSSIBLY_PERSISTED;
   if (hub->copy_failed && f->status == STATUS_NOT_PERSISTED)
     copy(m, f);
@@ -627,6 +678,8 @@ static void on_log(const rd_kafka_t *rk, int level, const char *tag, const char 
     rd_kafka_test_fatal_error((rd_kafka_t *)rk, OUT_OF_ORDER_SEQUENCE_NUMBER, text);
   if (level == LOG_DEBUG && strcmp(tag, "DRAIN") == 0)
     add_line(hub, note_drain(hub, text), tag, text);
+  if (level == LOG_DEBUG && hub->guard && strcmp(tag, "PRODUCE") == 0)
+    note_batch(hub, text);
   if (strcmp(tag, "FATAL") == 0)
     note_refusal(hub, text);
   if (level <= hub->max_level)

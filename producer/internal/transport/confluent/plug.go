@@ -26,6 +26,10 @@ import (
 // guard of a transaction needs the lines about retries only.
 const guardDebug = "eos"
 
+// batchDebug is the debug context of the log line about each batch. The line
+// says which messages can be in a request.
+const batchDebug = "msg"
+
 // conf_init is the entry point of a librdkafka plugin. librdkafka finds the
 // function in this program. See the package comment.
 //

@@ -28,6 +28,7 @@ type client struct {
 	promise    func(*kgo.Record, error) // promised, made once
 	run        run                      // of the goroutine that calls promise
 	chunks     chunkPool
+	ticks      ticks
 	outbox     *outbox
 	background sync.WaitGroup
 	alive      context.Context //nolint:containedctx // the lifetime of the client

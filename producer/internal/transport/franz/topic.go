@@ -119,6 +119,7 @@ type partition struct {
 	newSequenceBegun bool
 	refusal          *refusal
 	aside            *aside // noAside: empty
+	now              clock
 }
 
 // aside is the part of a partition's state that is usually empty. A client may
@@ -224,16 +225,17 @@ func (t *topic) Produce(number int32, m *transport.Message, token transport.Toke
 		return &transport.Error{Code: transport.Invalid, Text: fmt.Sprintf("partition %d", number)}
 	}
 	p := t.use(number)
-	at := time.Now() // kgo would read the clock too, and later, when it waits for the memory of the record
-	if m.HasTimestamp {
-		at = time.UnixMilli(m.Timestamp)
-	}
 	r := c.chunks.copy(m, size)
-	r.Topic, r.Partition, r.Timestamp = t.name, number, at
+	r.Topic, r.Partition = t.name, number
 	r.part, r.token, r.loader = p, token, false
 
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if m.HasTimestamp {
+		r.Timestamp = time.UnixMilli(m.Timestamp)
+	} else {
+		r.Timestamp = time.UnixMilli(p.now.read(&c.ticks))
+	}
 	if err := c.refusalError(); err != nil {
 		c.chunks.release(r)
 		return err

@@ -48,7 +48,7 @@ var (
 	keyed       = flag.Bool("key", false, "with a key of 12 bytes")
 	compression = flag.String("compression", "none", "none, lz4, zstd")
 	linger      = flag.Int("linger", 5, "milliseconds")
-	inflight    = flag.Int("inflight", 1, "requests in flight per broker, of ours")
+	inflight    = flag.Int("inflight", 1, "requests in flight per broker, of avroline and raw-inflight")
 	only        = flag.String("only", "", "ways to run, separated by commas; default all")
 	synchronous = flag.Bool("sync", false, "compare synchronous latencies instead")
 	rss         = flag.Bool("rss", false, "watch our memory instead")

@@ -40,8 +40,9 @@ type runner struct {
 }
 
 var ways = []way{
-	{"raw", startRaw(true)},                             // Events(), no report fields, reused message, ready bytes; the fastest way with reports
-	{"raw-no-reports", startRaw(false)},                 // without delivery reports
+	{"raw", startRaw(true, nil)},                        // Events(), no report fields, reused message, ready bytes; the fastest way with reports
+	{"raw-no-reports", startRaw(false, nil)},            // without delivery reports
+	{"raw-inflight", startRaw(true, inflight)},          // raw with as many requests in flight as avroline
 	{"avroline", startOurs(false, none)},                // a typed event without a callback
 	{"avroline-callback", startOurs(true, none)},        // a typed event with a callback for each message
 	{"avroline-hooks", startOurs(true, counts)},         // the same with hooks that count
@@ -177,12 +178,17 @@ func readReports(p *kafka.Producer, each func(error)) {
 	}
 }
 
-func startRaw(reports bool) func([]string) runner {
+// startRaw uses confluent-kafka-go alone. inflight is the number of requests in
+// flight per broker; nil: the library's own, which is 5.
+func startRaw(reports bool, inflight *int) func([]string) runner {
 	return func(addrs []string) runner {
 		_, values, keys := inputs()
 		c := confluentConfig(addrs)
 		_ = c.SetKey("go.delivery.report.fields", "none")
 		_ = c.SetKey("go.delivery.reports", reports)
+		if inflight != nil {
+			_ = c.SetKey("max.in.flight", *inflight)
+		}
 		p := must(kafka.NewProducer(c))
 		all := newTally()
 		go readReports(p, all.one)

@@ -487,7 +487,8 @@ static void note_end(avl_hub *hub, const message_t *m) {
 // A message that came after the last batch was made is in no request. Without a
 // line about a batch, every message from before the drain may be in one.
 static int was_refused(avl_hub *hub, const message_t *m) {
-  int64_t produced = now_micros() - rd_kafka_message_latency(m);
+  int64_t now = now_micros(); // before the latency, so that produced is not too late
+  int64_t produced = now - rd_kafka_message_latency(m);
   const char *topic = rd_kafka_topic_name(m->topic);
   pthread_mutex_lock(&hub->lock);
   partition *p = partition_of(hub, topic, strlen(topic), m->partition, 0);

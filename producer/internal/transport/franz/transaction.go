@@ -26,7 +26,8 @@ type transaction struct {
 
 	mu      sync.Mutex
 	groups  map[string]bool // groups with offsets in the transaction
-	group   string          // the last group with offsets, also of earlier transactions
+	group   string          // the last group with offsets, of this or the last transaction
+	sent    bool            // SendOffsets was called in the transaction
 	early   chan struct{}   // closed when addEarly has ended; nil if it has not begun
 	running *operation      // the commit or abort that still runs after its call was cancelled
 	aux     *kgo.Client     // for offset requests, made on first use
@@ -74,7 +75,10 @@ func (c *client) BeginTransaction() error {
 	if t.running != nil {
 		return &transport.Error{Code: transport.State, Text: "the transaction before has not ended"}
 	}
-	t.groups, t.early = nil, nil
+	if !t.sent {
+		t.group = ""
+	}
+	t.groups, t.early, t.sent = nil, nil, false
 	t.produced.Store(false)
 	t.ending.Store(false)
 	t.broken.Store(nil)
@@ -195,6 +199,9 @@ func (t *transaction) sendOffsets(ctx context.Context, offsets []transport.Group
 	if _, ok := member.Library.(notJoined); ok {
 		return &transport.Error{Code: transport.Code(kerr.UnknownMemberID.Code), AbortRequired: true, Text: "the consumer had not joined its group"}
 	}
+	t.mu.Lock()
+	t.sent = true
+	t.mu.Unlock()
 	id, epoch, err := t.client.kgo.ProducerID(ctx)
 	if err != nil {
 		return err

@@ -1,7 +1,9 @@
 package franz
 
 import (
+	"errors"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 
@@ -52,6 +54,63 @@ func TestBatchBehindRefusedBatch(t *testing.T) {
 				if o.Persistence != want {
 					t.Errorf("message %d: persistence %v, want %v: %v", index, o.Persistence, want, o.Err)
 				}
+			}
+		})
+	}
+}
+
+// TestReportsOfBatch gives the client kgo's reports of a batch of three
+// messages. Each message gets its outcome, also if the reports do not continue
+// as they began.
+func TestReportsOfBatch(t *testing.T) {
+	t.Parallel()
+	failed := errors.New("failed")
+	type report struct {
+		offset int64
+		err    error
+	}
+	for name, c := range map[string]struct {
+		reports    [3]report
+		appendTime int64
+	}{
+		"in the log":           {[3]report{{offset: 10}, {offset: 11}, {offset: 12}}, -1},
+		"LogAppendTime":        {[3]report{{offset: 10}, {offset: 11}, {offset: 12}}, 777},
+		"the last one fails":   {[3]report{{offset: 10}, {offset: 11}, {err: failed}}, -1},
+		"the second one fails": {[3]report{{offset: 10}, {err: failed}, {offset: 12}}, -1},
+		"the offsets jump":     {[3]report{{offset: 10}, {offset: 20}, {offset: 21}}, -1},
+		"all fail":             {[3]report{{err: failed}, {err: failed}, {err: failed}}, -1},
+		"no offsets":           {[3]report{{offset: -1}, {offset: -1}, {offset: -1}}, -1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := &collector{all: make(chan struct{}), want: 3}
+			k := &client{config: &settings.Config{TransactionalID: "id"}, handler: h} // with an id, a failure does not end the client
+			k.outbox = newOutbox(h)
+			p := &partition{aside: &noAside, topic: &topic{client: k}, handed: 3}
+			b, _ := p.wrote(&request{}, batchKey{}, 3)
+			p.answered(b.request, answer{offset: 10, appendTime: c.appendTime})
+			for i, report := range c.reports {
+				r := k.chunks.copy(&transport.Message{Value: []byte("v")}, 1)
+				r.part, r.token, r.index, r.Timestamp = p, transport.Token(i), uint64(i), time.UnixMilli(int64(100+i))
+				r.Offset = report.offset
+				k.handlePromise(&r.Record, report.err)
+			}
+			k.outbox.close()
+			if p.ended != 3 || len(p.batches) > 0 || k.run.batch != nil {
+				t.Errorf("%d messages ended, %d batches, a run %t", p.ended, len(p.batches), k.run.batch != nil)
+			}
+			for i, o := range h.outcomes {
+				report, stamp := c.reports[i], int64(100+i)
+				persisted := report.err == nil && report.offset >= 0
+				if persisted && c.appendTime >= 0 {
+					stamp = c.appendTime
+				}
+				if int(o.Token) != i || (o.Persistence == transport.Persisted) != persisted || persisted && o.Offset != report.offset || o.Timestamp != stamp {
+					t.Errorf("message %d: %+v", i, o)
+				}
+			}
+			if len(h.outcomes) != 3 {
+				t.Errorf("%d outcomes", len(h.outcomes))
 			}
 		})
 	}

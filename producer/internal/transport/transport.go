@@ -227,8 +227,8 @@ type TopicPartition struct {
 // Poll.
 type Consumer interface {
 	// Poll returns the next message, or nil after wait. With wait 0, Poll
-	// returns only a message that has been fetched already. The Handler's Trouble
-	// gets every error that a retry can fix.
+	// returns only a message that has been fetched already. The Handler's
+	// Trouble gets every error that a retry can fix.
 	Poll(ctx context.Context, wait time.Duration) (*ConsumedMessage, error)
 	Member() (GroupMember, error)
 	Assignment() ([]TopicPartition, error)

@@ -41,12 +41,12 @@
 //
 // # What may be in the log
 //
-// A leader that resigns may answer "not leader" for a batch that it has written,
-// and the batch may stay in the log. librdkafka calls the messages of such a
-// batch not persisted. So if the client ends after such an answer, every message
-// that was in a request counts as possibly persisted. The debug lines of the
-// context msg tell when the library made the last batch of a partition. Messages
-// that came later are in no request, and the engine sends them again.
+// A leader that resigns may answer "not leader" for a batch that it has
+// written, and the batch may stay in the log. librdkafka calls the messages of
+// such a batch not persisted. So if the client ends after such an answer, every
+// message that was in a request counts as possibly persisted. The debug lines
+// of the context msg tell when the library made the last batch of a partition.
+// Messages that came later are in no request, and the engine sends them again.
 //
 // # Partitions that stand still
 //

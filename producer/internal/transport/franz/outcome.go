@@ -176,6 +176,7 @@ func (p *partition) forgetEnded() {
 		a.stamps = nil
 	}
 	p.refusal, p.newSequenceBegun = nil, false
+	p.finishChunk()
 }
 
 // retries reports whether a failed message goes back to kgo. A message goes

@@ -65,7 +65,8 @@ type chunk struct {
 const chunkOpen = 1 << 20
 
 // chunkPool hands out chunks. A publisher takes a chunk, adds one message and
-// returns the chunk. Therefore each processor fills its own chunk.
+// returns the chunk. Therefore each processor fills its own chunk. A partition
+// with many messages in flight fills a chunk of its own, which takes less time.
 type chunkPool struct {
 	filling sync.Pool // chunks with room
 	empty   sync.Pool
@@ -81,24 +82,64 @@ func newChunk() *chunk {
 	return c
 }
 
+// take returns a chunk without messages.
+func (p *chunkPool) take() *chunk {
+	c, _ := p.empty.Get().(*chunk)
+	if c == nil {
+		c = newChunk()
+	}
+	c.left.Store(chunkOpen)
+	return c
+}
+
 // copy copies a message of size bytes into a chunk.
 func (p *chunkPool) copy(m *transport.Message, size int) *record {
 	c, _ := p.filling.Get().(*chunk)
 	if c == nil {
-		if c, _ = p.empty.Get().(*chunk); c == nil {
-			c = newChunk()
-		}
-		c.left.Store(chunkOpen)
+		c = p.take()
 	}
-	r := &c.records[c.used]
-	r.fill(m, size) // before another publisher takes the chunk
-	c.used++
+	r := c.add(m, size)
 	if c.used == chunkRecords {
-		p.drop(c, chunkOpen-chunkRecords)
+		p.finish(c)
 	} else {
 		p.filling.Put(c)
 	}
 	return r
+}
+
+// finish says that nobody adds a message to a chunk any more.
+func (p *chunkPool) finish(c *chunk) { p.drop(c, chunkOpen-int32(c.used)) }
+
+// add copies a message of size bytes into the chunk, which has room.
+func (c *chunk) add(m *transport.Message, size int) *record {
+	r := &c.records[c.used]
+	r.fill(m, size)
+	c.used++
+	return r
+}
+
+// copy copies a message of size bytes into a chunk. The caller holds p.mu.
+func (p *partition) copy(m *transport.Message, size int) *record {
+	pool := &p.topic.client.chunks
+	if p.chunk == nil {
+		if p.handed-p.ended < chunkRecords {
+			return pool.copy(m, size)
+		}
+		p.chunk = pool.take()
+	}
+	r := p.chunk.add(m, size)
+	if p.chunk.used == chunkRecords {
+		p.finishChunk()
+	}
+	return r
+}
+
+// finishChunk gives the partition's chunk back. The caller holds p.mu.
+func (p *partition) finishChunk() {
+	if p.chunk != nil {
+		p.topic.client.chunks.finish(p.chunk)
+		p.chunk = nil
+	}
 }
 
 // fill copies a message of size bytes into the chunk's memory. The memory is

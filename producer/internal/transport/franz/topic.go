@@ -120,6 +120,7 @@ type partition struct {
 	refusal          *refusal
 	aside            *aside // noAside: empty
 	now              clock
+	chunk            *chunk // that only this partition fills; nil: none
 }
 
 // aside is the part of a partition's state that is usually empty. A client may
@@ -136,7 +137,8 @@ type aside struct {
 
 var noAside aside //nolint:gochecknoglobals // never written
 
-// ownAside returns an aside that the partition may write. The caller holds p.mu.
+// ownAside returns an aside that the partition may write. The caller holds
+// p.mu.
 func (p *partition) ownAside() *aside {
 	if p.aside == &noAside {
 		p.aside = new(aside)
@@ -225,29 +227,27 @@ func (t *topic) Produce(number int32, m *transport.Message, token transport.Toke
 		return &transport.Error{Code: transport.Invalid, Text: fmt.Sprintf("partition %d", number)}
 	}
 	p := t.use(number)
-	r := c.chunks.copy(m, size)
-	r.Topic, r.Partition = t.name, number
-	r.part, r.token, r.loader = p, token, false
-
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if err := c.refusalError(); err != nil {
+		return err
+	}
+	state := topicState(t.state.Load())
+	switch {
+	case state == topicGone:
+		return errGone
+	case p.held: // kgo would refuse the message, or the message would overtake a resent message
+		return errRecovering
+	}
+	r := p.copy(m, size)
+	r.Topic, r.Partition = t.name, number
+	r.part, r.token, r.loader = p, token, false
 	if m.HasTimestamp {
 		r.Timestamp = time.UnixMilli(m.Timestamp)
 	} else {
 		r.Timestamp = time.UnixMilli(p.now.read(&c.ticks))
 	}
-	if err := c.refusalError(); err != nil {
-		c.chunks.release(r)
-		return err
-	}
-	switch state := topicState(t.state.Load()); {
-	case state == topicGone:
-		c.chunks.release(r)
-		return errGone
-	case p.held: // kgo would refuse the message, or the message would overtake a resent message
-		c.chunks.release(r)
-		return errRecovering
-	case state == topicRenewed, len(p.aside.resends) > 0, len(p.aside.waiting) > 0, !t.canProduce(r):
+	if state == topicRenewed || len(p.aside.resends) > 0 || len(p.aside.waiting) > 0 || !t.canProduce(r) {
 		own := p.ownAside()
 		own.waiting = append(own.waiting, r)
 		return nil

@@ -186,12 +186,8 @@ func (t *transaction) endOffsets(ctx context.Context, commit bool) error {
 	})
 }
 
-// SendOffsets implements [transport.Client]. The messages of the transaction
-// leave at the same time, because the offsets usually come after the last one.
+// SendOffsets implements [transport.Client].
 func (c *client) SendOffsets(ctx context.Context, offsets []transport.GroupOffset, member transport.GroupMember) error {
-	if c.tx.produced.Load() {
-		c.background.Go(func() { _ = c.kgo.Flush(context.Background()) }) // CommitTransaction reports what fails
-	}
 	return convertError(c.tx.sendOffsets(ctx, offsets, member))
 }
 
@@ -215,6 +211,12 @@ func (t *transaction) sendOffsets(ctx context.Context, offsets []transport.Group
 	}
 	if err := t.addGroup(ctx, aux, member.Group, id, epoch); err != nil {
 		return err
+	}
+	if t.produced.Load() {
+		// Offsets usually come after the last message, so the messages leave
+		// now. Not earlier: the coordinator would refuse, for now, to add a
+		// partition while it adds the group.
+		t.client.background.Go(func() { _ = t.client.kgo.Flush(context.Background()) }) // CommitTransaction reports what fails
 	}
 	req := kmsg.NewPtrTxnOffsetCommitRequest()
 	req.TransactionalID, req.Group = t.client.config.TransactionalID, member.Group

@@ -13,12 +13,17 @@
 //	cd internal/bench && go run ./publish -tx -n 200000                     transactions
 //	cd internal/bench && go run ./publish -process -n 100000                a processor
 //
+// With -brokers the messages go to real brokers:
+//
+//	go run ./internal/cmd/withreal sh -c 'cd internal/bench && go run ./publish -tx -n 100000 -brokers $AVROLINE_TEST_BROKERS'
+//
 // The README.md beside this file explains the figures.
 package main
 
 import (
 	"bufio"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -31,7 +36,10 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 const (
@@ -59,6 +67,7 @@ var (
 	topics      = flag.Int("topics", 1, "topics, written in turn")
 	partitions  = flag.Int("partitions", 4, "partitions of a topic")
 	profile     = flag.String("cpuprofile", "", "file for a CPU profile of everything")
+	brokers     = flag.String("brokers", "", "addresses of brokers, separated by commas, that take the place of kfake")
 )
 
 func main() {
@@ -79,6 +88,10 @@ func main() {
 		os.Exit(1)
 	}
 	defer stop()
+	if *brokers != "" {
+		addrs = strings.Split(*brokers, ",")
+		createTopics(addrs)
+	}
 	if *profile != "" {
 		f, err := os.Create(*profile)
 		if err != nil {
@@ -131,6 +144,23 @@ func broker() {
 	fmt.Println(strings.Join(c.ListenAddrs(), ","))
 	_, _ = io.Copy(io.Discard, os.Stdin)
 	c.Close()
+}
+
+// createTopics makes the topics of the benchmark.
+func createTopics(addrs []string) {
+	cl := must(kgo.NewClient(kgo.SeedBrokers(addrs...)))
+	defer cl.Close()
+	req := kmsg.NewPtrCreateTopicsRequest()
+	for _, name := range append(topicNames(), inputName) {
+		t := kmsg.NewCreateTopicsRequestTopic()
+		t.Topic, t.NumPartitions, t.ReplicationFactor = name, int32(*partitions), -1
+		req.Topics = append(req.Topics, t)
+	}
+	for _, t := range must(req.RequestWith(context.Background(), cl)).Topics {
+		if err := kerr.ErrorForCode(t.ErrorCode); !errors.Is(err, kerr.TopicAlreadyExists) {
+			check(err)
+		}
+	}
 }
 
 func startBroker() (addrs []string, stop func(), err error) {

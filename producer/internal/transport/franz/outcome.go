@@ -18,13 +18,14 @@ import (
 type run struct {
 	batch    *batch // nil: no run
 	next     uint64 // the index of the next message
+	stamped  bool   // the broker has set the time of the messages
 	outcomes []transport.Outcome
 }
 
 // begin begins a run after the outcome of a batch's first message. The caller
 // holds the partition's lock.
-func (n *run) begin(b *batch, first transport.Outcome) {
-	n.batch, n.next = b, b.first+1
+func (n *run) begin(b *batch, first transport.Outcome, stamped bool) {
+	n.batch, n.next, n.stamped = b, b.first+1, stamped
 	n.outcomes = append(n.outcomes[:0], first)
 }
 
@@ -40,7 +41,7 @@ func (n *run) add(r *record, kr *kgo.Record, err error) bool {
 		Token: r.token, Partition: first.Partition, Offset: kr.Offset, OnWire: first.OnWire,
 		Persistence: transport.Persisted, Timestamp: first.Timestamp,
 	}
-	if !n.batch.stamped {
+	if !n.stamped {
 		o.Timestamp = kr.Timestamp.UnixMilli()
 	}
 	n.outcomes = append(n.outcomes, o)
@@ -83,10 +84,11 @@ func (c *client) handlePromise(kr *kgo.Record, err error) {
 	if r.index != p.ended {
 		p.newSequenceBegun = true
 	}
+	var b *batch // of a message in the log
 	if err == nil {
 		o.Offset, o.Persistence = kr.Offset, transport.Persisted
 		o.Timestamp = p.appendTime(kr.Offset)
-		b := p.batchOf(r.index)
+		b = p.batchOf(r.index)
 		if b != nil && !p.newSequenceBegun {
 			o.OnWire = b.onWire
 		}
@@ -94,20 +96,18 @@ func (c *client) handlePromise(kr *kgo.Record, err error) {
 			o.Persistence = transport.PossiblyPersisted
 			o.Err = &transport.Error{Code: transport.Other, Text: "the broker acknowledged the message without an offset"}
 		}
-		if kr.Offset >= 0 && b != nil && !p.newSequenceBegun && r.index == b.first && b.count > 1 {
-			if b.stamped = o.Timestamp >= 0; !b.stamped {
-				o.Timestamp = kr.Timestamp.UnixMilli()
-			}
-			c.run.begin(b, o)
-			p.mu.Unlock()
-			c.chunks.release(r)
-			return
-		}
 	} else {
 		p.explain(&o, r.index, err)
 	}
-	if o.Timestamp < 0 {
+	stamped := o.Timestamp >= 0
+	if !stamped {
 		o.Timestamp = kr.Timestamp.UnixMilli()
+	}
+	if b != nil && kr.Offset >= 0 && !p.newSequenceBegun && r.index == b.first && b.count > 1 {
+		c.run.begin(b, o, stamped)
+		p.mu.Unlock()
+		c.chunks.release(r)
+		return
 	}
 	retried := err != nil && p.retries(&o)
 	if retried {

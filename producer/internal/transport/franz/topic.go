@@ -159,7 +159,6 @@ type batch struct {
 	// duplicate means that the answer had no offset, because the batch was
 	// already in the log.
 	acknowledged, duplicate bool
-	stamped                 bool // the topic uses LogAppendTime
 }
 
 // batchKey identifies a batch for the broker. kgo resends a batch unchanged.

@@ -272,23 +272,37 @@ static void delivered(avl_hub *hub, const char *topic, int32_t partition) {
   }
 }
 
+// name_before finds the name of a partition in a log line, "TOPIC [PARTITION]",
+// whose bracket closes at end. name_before returns the topic, which has len
+// bytes, or NULL.
+static const char *name_before(const char *text, const char *end, size_t *len, int32_t *number) {
+  const char *open = end;
+  while (open > text && *open != '[')
+    open--;
+  if (open - text < 2)
+    return NULL;
+  const char *name = open - 1;
+  while (name > text && name[-1] != ' ')
+    name--;
+  *len = (size_t)(open - 1 - name);
+  *number = (int32_t)strtol(open + 1, NULL, 10);
+  return name;
+}
+
 // note_refusal notes the size of the batch that the library could not write. The
 // text is "Fatal error: ... ProduceRequest for TOPIC [PARTITION] with N
 // message(s) failed: ...".
 static void note_refusal(avl_hub *hub, const char *text) {
-  static const char begin[] = "ProduceRequest for ";
-  const char *name = strstr(text, begin), *end = name ? strstr(name, "] with ") : NULL;
-  if (!end)
-    return;
-  name += sizeof begin - 1;
-  const char *open = end;
-  while (open > name && *open != '[')
-    open--;
-  if (open <= name + 1)
+  static const char with[] = "] with ";
+  size_t len;
+  int32_t number;
+  const char *begin = strstr(text, "ProduceRequest for "), *end = begin ? strstr(begin, with) : NULL;
+  const char *name = end ? name_before(begin, end, &len, &number) : NULL;
+  if (!name)
     return;
   pthread_mutex_lock(&hub->lock);
-  refusal *r = refusal_of(hub, name, (size_t)(open - 1 - name), (int32_t)strtol(open + 1, NULL, 10), 1);
-  r->left = strtol(end + sizeof "] with " - 1, NULL, 10);
+  refusal *r = refusal_of(hub, name, len, number, 1);
+  r->left = strtol(end + sizeof with - 1, NULL, 10);
   r->named = 0;
   pthread_mutex_unlock(&hub->lock);
 }
@@ -395,18 +409,13 @@ static partition *partition_of(avl_hub *hub, const char *topic, size_t len, int3
   return p;
 }
 
-// named_partition returns the partition whose name ends at end, in a log line
-// like "[thrd:...]: TOPIC [PARTITION] beginning ...". Under lock.
+// named_partition returns the partition of a log line, see name_before, or NULL.
+// Under lock.
 static partition *named_partition(avl_hub *hub, const char *text, const char *end) {
-  const char *open = end;
-  while (open > text && *open != '[')
-    open--;
-  if (open - text < 2)
-    return NULL;
-  const char *name = open - 1;
-  while (name > text && name[-1] != ' ')
-    name--;
-  return partition_of(hub, name, (size_t)(open - 1 - name), (int32_t)strtol(open + 1, NULL, 10), 1);
+  size_t len;
+  int32_t number;
+  const char *name = name_before(text, end, &len, &number);
+  return name ? partition_of(hub, name, len, number, 1) : NULL;
 }
 
 // note_drain notes the drain of a log line. The line is "[thrd:...]: TOPIC

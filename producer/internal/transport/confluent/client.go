@@ -85,9 +85,6 @@ func open(c *settings.Config, batchBytes int, h transport.Handler, plugin bool) 
 	if k.gated {
 		m["debug"] = join(c.Passed["debug"], guardDebug)
 	}
-	if guarded && plugin {
-		m["debug"] = join(c.Passed["debug"], guardDebug+","+batchDebug)
-	}
 	asked := strings.Split(c.Passed["debug"], ",")
 	k.batchLines = slices.Contains(asked, batchDebug) || slices.Contains(asked, "all")
 	if guarded {

@@ -11,6 +11,7 @@ import "C"
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"sync"
@@ -27,7 +28,7 @@ import (
 const guardDebug = "eos"
 
 // batchDebug is the debug context of the log line about each batch. The line
-// says which messages can be in a request.
+// says which messages can be in a request. Only the plugin reads the line.
 const batchDebug = "msg"
 
 // conf_init is the entry point of a librdkafka plugin. librdkafka finds the
@@ -60,6 +61,9 @@ func newPluginClient(m kafka.ConfigMap, copyFailed, guard, single bool, maxLevel
 	}
 	with["plugin.library.paths"] = ";"
 	with["go.delivery.reports"] = false
+	if guard {
+		with["debug"] = fmt.Sprintf("%v,%s", with["debug"], batchDebug)
+	}
 	delete(with, "go.logs.channel.enable")
 	delete(with, "go.logs.channel")
 	h, err := newHub(copyFailed, guard, single, maxLevel)

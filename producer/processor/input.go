@@ -23,10 +23,12 @@ type input struct {
 	group    string
 	topics   []string
 	batch    []*transport.ConsumedMessage // the batch that collect is filling
-	// collect captures member before it reads a batch. Otherwise this could
-	// happen: the group expels the member, the member joins again, and then
-	// commits offsets of partitions that it has lost.
-	member producer.GroupMember
+	// member commits the offsets of the batch. It is captured before the batch
+	// is read, and when the member gets partitions during the read. Otherwise
+	// this could happen: the group expels the member, the member joins again,
+	// and then commits offsets of partitions that it has lost.
+	member    producer.GroupMember
+	memberErr error
 }
 
 // pollSlice is the longest duration of one poll.
@@ -34,7 +36,7 @@ const pollSlice = 50 * time.Millisecond
 
 func openInput(c *settings.Config, group string, topics []string, protocol transport.Protocol) (*input, error) {
 	in := &input{settings: c, group: group, topics: topics}
-	opened, err := open.Consumer(c, transport.Group{ID: group, Protocol: protocol, Topics: topics, Revoked: in.revoked}, nil)
+	opened, err := open.Consumer(c, transport.Group{ID: group, Protocol: protocol, Topics: topics, Revoked: in.revoked, Assigned: in.captureMember}, nil)
 	if err != nil {
 		return nil, fmt.Errorf("consumer: %w", err)
 	}
@@ -54,6 +56,11 @@ func (in *input) revoked(partitions []transport.TopicPartition) {
 	in.batch = slices.DeleteFunc(in.batch, func(m *transport.ConsumedMessage) bool { return contains(partitions, m.Topic, m.Partition) })
 }
 
+// captureMember captures the member of the present generation. revoked has
+// already removed the messages of partitions that earlier generations have
+// lost.
+func (in *input) captureMember() { in.member, in.memberErr = in.consumer.Member() }
+
 func contains(all []transport.TopicPartition, topic string, partition int32) bool {
 	return slices.ContainsFunc(all, func(tp transport.TopicPartition) bool { return tp.Topic == topic && tp.Partition == partition })
 }
@@ -63,13 +70,12 @@ func contains(all []transport.TopicPartition, topic string, partition int32) boo
 // is permanent.
 func (in *input) collect(ctx context.Context, c *config, messages int) ([]*transport.ConsumedMessage, error) {
 	in.batch = in.batch[:0]
-	member, err := in.consumer.Member()
-	if err != nil {
-		return nil, fmt.Errorf("group %s: %w", in.group, err)
-	}
-	in.member = member
+	in.captureMember()
 	var end time.Time
 	for bytes := 0; len(in.batch) < messages && bytes < c.bytes && ctx.Err() == nil; {
+		if err := in.memberErr; err != nil {
+			return nil, fmt.Errorf("group %s: %w", in.group, err)
+		}
 		m, err := in.poll(ctx, 0) // a message that is here already needs no clock
 		if m == nil && err == nil {
 			wait := pollSlice

@@ -3,6 +3,7 @@ package processor_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -155,6 +156,50 @@ func TestGroupProtocol(t *testing.T) {
 			err = run(t, c.processor(copytest.NewID(t)), func() bool { return name == "4.0" })
 			if refused := new(producer.ConfigError); errors.As(err, &refused) == (name == "4.0") {
 				t.Errorf("WithGroupProtocol(consumer): %v", err)
+			}
+		})
+	}
+}
+
+// TestFirstBatch checks who commits the offsets of a new member's first batch.
+// The coordinator must know the member, because a coordinator takes the offsets
+// of an unnamed member without any check. The coordinator must not refuse the
+// member, because then the function would handle every message twice.
+func TestFirstBatch(t *testing.T) {
+	t.Parallel()
+	for _, protocol := range []string{"classic", "consumer"} {
+		t.Run(protocol, func(t *testing.T) {
+			t.Parallel()
+			w := copytest.Embedded(t)
+			c := newCopyJob(w, 3)
+			c.protocol = protocol
+			w.Seed(c.reg, c.in, 300, nil)
+			handled := map[copytest.Event]int{}
+			c.each = func(_ context.Context, _ *producer.Tx, m processor.Consumed[event]) error {
+				handled[*m.Value]++
+				return nil
+			}
+			unnamed := make(chan string, 100)
+			w.Fake.Cluster().ControlKey(int16(kmsg.TxnOffsetCommit), func(r kmsg.Request) (kmsg.Response, error, bool) {
+				w.Fake.Cluster().KeepControl()
+				if r := r.(*kmsg.TxnOffsetCommitRequest); r.MemberID == "" || r.Generation < 0 {
+					unnamed <- fmt.Sprintf("member %q, generation %d", r.MemberID, r.Generation)
+				}
+				return nil, nil, false
+			})
+			if err := run(t, c.processor(copytest.NewID(t)), c.copied(300)); err != nil {
+				t.Fatal(err)
+			}
+			w.WantExactlyOnce(c.out, 300)
+			for e, n := range handled {
+				if n != 1 {
+					t.Fatalf("event %d was handled %d times", e.Seq, n)
+				}
+			}
+			select {
+			case u := <-unnamed:
+				t.Errorf("offsets committed by %s", u)
+			default:
 			}
 		})
 	}

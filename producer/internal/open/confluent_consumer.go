@@ -137,12 +137,15 @@ const (
 	leavePoll     = 5 * time.Millisecond
 )
 
-// rebalanced reports revoked partitions. The library assigns and unassigns the
-// partitions.
+// rebalanced reports revoked and assigned partitions. The library assigns and
+// unassigns the partitions.
 func (in *confluentConsumer) rebalanced(_ *kafka.Consumer, event kafka.Event) error {
 	revoked, ok := event.(kafka.RevokedPartitions)
 	if !ok {
 		in.settings.Logger.Info("partitions_assigned", "group", in.group.ID, "event", fmt.Sprint(event))
+		if in.group.Assigned != nil && !in.closed {
+			in.group.Assigned()
+		}
 		return nil
 	}
 	in.settings.Logger.Info("partitions_revoked", "group", in.group.ID, "event", fmt.Sprint(event))

@@ -250,6 +250,11 @@ type Group struct {
 	// Revoked gets the partitions that the member has lost. Poll, Pause or
 	// Close calls Revoked. nil means no callback.
 	Revoked func(partitions []TopicPartition)
+	// Assigned runs when the member has got partitions. Poll or Close calls
+	// Assigned, and never before Revoked of the partitions that the member has
+	// lost since. [Consumer.Member] then returns the new generation. nil means
+	// no callback.
+	Assigned func()
 }
 
 // Protocol is the protocol by which the group assigns partitions to members.

@@ -293,13 +293,15 @@ func (in *consumer) apply(r rebalance) {
 	if len(r.added) > 0 {
 		in.settings.Logger.Info("partitions_assigned", "group", in.group.ID, "partitions", fmt.Sprint(r.added))
 	}
-	if len(gone) == 0 {
-		return
+	if len(gone) > 0 {
+		in.settings.Logger.Info("partitions_revoked", "group", in.group.ID, "partitions", fmt.Sprint(r.removed))
+		in.queue = slices.DeleteFunc(in.queue, func(r *kgo.Record) bool { return !in.assigned[topicPartition{r.Topic, r.Partition}] })
+		if in.group.Revoked != nil {
+			in.group.Revoked(gone)
+		}
 	}
-	in.settings.Logger.Info("partitions_revoked", "group", in.group.ID, "partitions", fmt.Sprint(r.removed))
-	in.queue = slices.DeleteFunc(in.queue, func(r *kgo.Record) bool { return !in.assigned[topicPartition{r.Topic, r.Partition}] })
-	if in.group.Revoked != nil {
-		in.group.Revoked(gone)
+	if len(r.added) > 0 && in.group.Assigned != nil {
+		in.group.Assigned()
 	}
 }
 

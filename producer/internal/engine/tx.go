@@ -269,15 +269,22 @@ func (tx *Tx) Add(topic string, send func() error) error {
 	}
 	tx.start()
 	err := send()
-	switch {
-	case err == nil:
+	if err == nil {
 		tx.added.Add(1)
-	case tx.endsTransaction(err):
+		return nil
+	}
+	tx.note(err)
+	return err
+}
+
+// note notes the error of a message that was not added. The function is not a
+// part of Add, because Add would then allocate the error of every message.
+func (tx *Tx) note(err error) {
+	if tx.endsTransaction(err) {
 		tx.broken.CompareAndSwap(nil, &err)
-	default:
+	} else {
 		tx.refused.CompareAndSwap(nil, &err)
 	}
-	return err
 }
 
 // IgnoreRefused lets the transaction commit without the messages that were

@@ -24,7 +24,8 @@ type consumer struct {
 	group    transport.Group
 	kgo      *kgo.Client
 	troubled troubleFunc
-	queue    []*kgo.Record // polled from kgo, but not returned yet
+	queue    []*kgo.Record               // polled from kgo, but not returned yet
+	spare    []transport.ConsumedMessage // memory for the next messages
 
 	// rebalances come from kgo's goroutine. kgo's goroutine waits until Poll or
 	// Close has taken the rebalance.
@@ -171,16 +172,18 @@ func int32Option[O kgo.Opt](f func(int32) O) func(string) (kgo.Opt, error) {
 	}
 }
 
-// pollRecords is the maximum number of records of one poll of kgo.
-const pollRecords = 500
+const consumedAtOnce = 64
 
-// Poll implements [transport.Consumer].
+// Poll implements [transport.Consumer]. Poll takes everything that kgo has
+// fetched, because kgo fetches again only after that. So the next records
+// arrive while the caller handles these, and the client holds the records of up
+// to two fetches.
 func (in *consumer) Poll(ctx context.Context, wait time.Duration) (*transport.ConsumedMessage, error) {
 	var cancel context.CancelFunc
 	for {
 		in.applyRebalances()
 		if r := in.next(); r != nil {
-			return consumed(r), nil
+			return in.store(r), nil
 		}
 		if wait <= 0 {
 			return nil, nil
@@ -191,7 +194,7 @@ func (in *consumer) Poll(ctx context.Context, wait time.Duration) (*transport.Co
 		}
 		fetches := make(chan kgo.Fetches, 1)
 		polling, stop := context.WithCancel(ctx)
-		go func() { fetches <- in.kgo.PollRecords(polling, pollRecords) }()
+		go func() { fetches <- in.kgo.PollFetches(polling) }()
 		var got kgo.Fetches
 		select {
 		case got = <-fetches:
@@ -207,7 +210,7 @@ func (in *consumer) Poll(ctx context.Context, wait time.Duration) (*transport.Co
 		}
 		if ctx.Err() != nil {
 			if r := in.next(); r != nil {
-				return consumed(r), nil
+				return in.store(r), nil
 			}
 			return nil, nil
 		}
@@ -305,14 +308,26 @@ func (in *consumer) apply(r rebalance) {
 	}
 }
 
-func consumed(r *kgo.Record) *transport.ConsumedMessage {
-	m := &transport.ConsumedMessage{
+// consumed converts a record.
+func consumed(r *kgo.Record) transport.ConsumedMessage {
+	m := transport.ConsumedMessage{
 		Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, LeaderEpoch: r.LeaderEpoch,
 		Key: r.Key, Value: r.Value, Timestamp: r.Timestamp,
 	}
 	for _, h := range r.Headers {
 		m.Headers = append(m.Headers, transport.Header{Key: h.Key, Value: h.Value})
 	}
+	return m
+}
+
+// store converts a record. Up to consumedAtOnce messages share an allocation.
+func (in *consumer) store(r *kgo.Record) *transport.ConsumedMessage {
+	if len(in.spare) == 0 {
+		in.spare = make([]transport.ConsumedMessage, min(len(in.queue)+1, consumedAtOnce))
+	}
+	m := &in.spare[0]
+	in.spare = in.spare[1:]
+	*m = consumed(r)
 	return m
 }
 

@@ -182,7 +182,8 @@ func (r *reading) take(p *kmsg.FetchResponseTopicPartition, each func(*transport
 		if record.Offset >= r.end {
 			break
 		}
-		if err := each(consumed(record)); err != nil {
+		m := consumed(record)
+		if err := each(&m); err != nil {
 			return err
 		}
 	}

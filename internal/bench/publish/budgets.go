@@ -16,10 +16,10 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-// inTurn runs each function once per round, in turn, and prints the medians of
-// the results and the ratios to the client of the same transport.
-func inTurn(unit string, run func(name string) float64) {
-	names := slices.DeleteFunc(slices.Clone(transports), func(name string) bool { return !chosen(name) })
+// inTurn runs each way once per round, in turn, and prints the medians of the
+// results and the ratios to the client of the same transport.
+func inTurn(unit string, all []string, run func(name string) float64) {
+	names := slices.DeleteFunc(slices.Clone(all), func(name string) bool { return !chosen(name) })
 	results := map[string][]float64{}
 	for round := range *rounds {
 		for i := range names {
@@ -30,7 +30,7 @@ func inTurn(unit string, run func(name string) float64) {
 	fmt.Printf("| way | %s | ratio |\n|---|---|---|\n", unit)
 	for _, name := range names {
 		base := "raw"
-		if name == "kgo" || name == "avroline-franz" {
+		if strings.HasPrefix(name, "kgo") || name == "avroline-franz" {
 			base = "kgo"
 		}
 		ratio := ""
@@ -48,8 +48,13 @@ func inTurn(unit string, run func(name string) float64) {
 }
 
 // transports are the ways to produce in the modes below: ours on both
-// transports, and the client of each transport alone.
-var transports = []string{"raw", "avroline", "kgo", "avroline-franz"}
+// transports, and the client of each transport alone. The way kgo-typed
+// encodes and frames each event, and a processor also decodes the event that it
+// has read. So kgo-typed is the limit of a typed producer on kgo.
+var (
+	transports     = []string{"raw", "avroline", "kgo", "avroline-franz"}
+	withTypedBound = append(slices.Clone(transports), "kgo-typed")
+)
 
 func transportOf(name string) producer.Option {
 	if name == "avroline-franz" {
@@ -64,7 +69,7 @@ func firstDelivery(addrs []string) {
 	events, values, _ := inputs()
 	ctx := context.Background()
 	fmt.Println("first delivery of a new producer")
-	inTurn("ms", func(name string) float64 {
+	inTurn("ms", transports, func(name string) float64 {
 		begun := time.Now()
 		var took time.Duration
 		switch name {
@@ -107,7 +112,7 @@ func idleMemory(addrs []string) {
 	}
 	n := len(topicNames()) * *partitions
 	fmt.Printf("Go memory of %d idle partitions\n", n)
-	inTurn("bytes a partition", func(name string) float64 {
+	inTurn("bytes a partition", transports, func(name string) float64 {
 		var send func(topic string, partition int)
 		var stop func()
 		done := newTally()
@@ -162,7 +167,7 @@ func transactions(addrs []string) {
 	events, values, _ := inputs()
 	ctx := context.Background()
 	fmt.Println("transactions of 1,000 messages")
-	inTurn("k msg/s", func(name string) float64 {
+	inTurn("k msg/s", withTypedBound, func(name string) float64 {
 		id := fmt.Sprintf("bench-%s-%d", name, time.Now().UnixNano())
 		topic := topicName
 		var one func()
@@ -185,12 +190,17 @@ func transactions(addrs []string) {
 				check(p.CommitTransaction(ctx))
 			}
 			stop = p.Close
-		case "kgo":
+		case "kgo", "kgo-typed":
+			typed := name == "kgo-typed"
 			cl := must(kgo.NewClient(kgoConfig(addrs, kgo.TransactionalID(id), kgo.DefaultProduceTopic(topicName))...))
 			one = func() {
 				check(cl.BeginTransaction())
 				for i := range inTx {
-					cl.Produce(ctx, &kgo.Record{Value: values[i&1023]}, func(_ *kgo.Record, err error) { check(err) })
+					value := values[i&1023]
+					if typed {
+						value = frame(events[i&1023], value)
+					}
+					cl.Produce(ctx, &kgo.Record{Value: value}, func(_ *kgo.Record, err error) { check(err) })
 				}
 				check(cl.Flush(ctx))
 				check(cl.EndTransaction(ctx, kgo.TryCommit))
@@ -239,7 +249,7 @@ func process(addrs []string) {
 	}
 	check(fill.Close(ctx))
 	fmt.Printf("a processor, %d messages in transactions of at most %d\n", *count, inTx)
-	inTurn("k msg/s", func(name string) float64 {
+	inTurn("k msg/s", withTypedBound, func(name string) float64 {
 		id := fmt.Sprintf("bench-%s-%d", name, time.Now().UnixNano())
 		var begun time.Time
 		var took time.Duration
@@ -257,8 +267,8 @@ func process(addrs []string) {
 		switch name {
 		case "raw":
 			processRaw(ctx, addrs, id, in, out, inTx, seen)
-		case "kgo":
-			processKgo(ctx, addrs, id, in, out, inTx, seen)
+		case "kgo", "kgo-typed":
+			processKgo(ctx, addrs, id, in, out, inTx, name == "kgo-typed", seen)
 		default:
 			ser, des := must(serde.NewSerializer(new(registry))), must(serde.NewDeserializer[Event](new(registry)))
 			to := producer.NewTopic(out, producer.NoKey[*Event]())
@@ -321,7 +331,7 @@ func processRaw(ctx context.Context, addrs []string, id, in, out string, inTx in
 	_ = c.Close()
 }
 
-func processKgo(ctx context.Context, addrs []string, id, in, out string, inTx int, seen func(int) bool) {
+func processKgo(ctx context.Context, addrs []string, id, in, out string, inTx int, typed bool, seen func(int) bool) {
 	s := must(kgo.NewGroupTransactSession(kgoConfig(addrs, kgo.TransactionalID(id), kgo.ConsumerGroup(id), kgo.ConsumeTopics(in),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.DefaultProduceTopic(out))...))
 	for over := false; !over; {
@@ -332,7 +342,13 @@ func processKgo(ctx context.Context, addrs []string, id, in, out string, inTx in
 		check(s.Begin())
 		seen(0)
 		fetches.EachRecord(func(r *kgo.Record) {
-			s.Produce(ctx, &kgo.Record{Value: r.Value}, func(_ *kgo.Record, err error) { check(err) })
+			value := r.Value
+			if typed {
+				e := new(Event)
+				check(e.UnmarshalAvro(value[5:]))
+				value = frame(e, value)
+			}
+			s.Produce(ctx, &kgo.Record{Value: value}, func(_ *kgo.Record, err error) { check(err) })
 		})
 		if committed, err := s.End(ctx, kgo.TryCommit); err != nil || !committed {
 			panic(fmt.Sprint(committed, err))

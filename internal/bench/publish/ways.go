@@ -307,8 +307,14 @@ func kgoConfig(addrs []string, more ...kgo.Opt) []kgo.Opt {
 	}, more...)
 }
 
+// frame encodes an event behind the prefix of ready, in new memory, because kgo
+// keeps the bytes until the outcome.
+func frame(e *Event, ready []byte) []byte {
+	return must(e.AppendAvro(append(make([]byte, 0, *size), ready[:5]...)))
+}
+
 // startKgo uses franz-go alone. If typed is true, each message is encoded and
-// framed in new memory, because kgo keeps the bytes until the outcome.
+// framed first.
 func startKgo(typed bool) func([]string) runner {
 	return func(addrs []string) runner {
 		events, values, keys := inputs()
@@ -319,7 +325,7 @@ func startKgo(typed bool) func([]string) runner {
 		return runner{func(i int) {
 			value := values[i&1023]
 			if typed {
-				value = must(events[i&1023].AppendAvro(append(make([]byte, 0, *size), value[:5]...)))
+				value = frame(events[i&1023], value)
 			}
 			cl.Produce(ctx, &kgo.Record{Topic: names[i%len(names)], Key: keys[i&1023], Value: value}, func(_ *kgo.Record, err error) { all.one(err) })
 		}, all.wait, cl.Close}

@@ -41,6 +41,7 @@ type client struct {
 	plain   plainState
 
 	gates  gates
+	groups groups
 	stalls stalls
 	calls  openCalls // calls into the library, except Produce
 

@@ -123,12 +123,9 @@ func codeOfOutcome(o *transport.Outcome) transport.Code {
 	return 0
 }
 
-// dropHeld gives up the messages in gates. The client must already refuse new
-// messages.
+// dropHeld gives up the messages in gates and groups. The client must already
+// refuse new messages.
 func (c *client) dropHeld(why *transport.Error) {
-	if c.gates.held.Load() == 0 && c.gates.waiting.Load() == 0 {
-		return
-	}
 	c.mu.Lock()
 	var partitions []*partition
 	for _, t := range c.topics {
@@ -136,13 +133,19 @@ func (c *client) dropHeld(why *transport.Error) {
 	}
 	c.mu.Unlock()
 	var failed []transport.Outcome
+	purged := &transport.Error{Code: transport.Purged, Text: why.Text, Err: why}
 	for _, p := range partitions {
 		if p == nil {
 			continue
 		}
 		p.mu.Lock()
+		if p.group != nil {
+			failed = append(failed, p.group.dropped(p, purged)...)
+			p.group.free()
+			p.group = nil
+		}
 		for _, h := range p.held {
-			failed = append(failed, notGiven(p, h, &transport.Error{Code: transport.Purged, Text: why.Text, Err: why}))
+			failed = append(failed, notGiven(p, h, purged))
 		}
 		c.gates.held.Add(-int64(len(p.held)))
 		p.held = nil

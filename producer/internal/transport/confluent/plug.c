@@ -35,6 +35,7 @@ headers_t *rd_kafka_headers_new(size_t);
 void rd_kafka_headers_destroy(headers_t *);
 int rd_kafka_header_add(headers_t *, const char *, ssize_t, const void *, ssize_t);
 int rd_kafka_produce(rd_kafka_topic_t *, int32_t, int, void *, size_t, const void *, size_t, void *);
+int rd_kafka_produce_batch(rd_kafka_topic_t *, int32_t, int, message_t *, int);
 int rd_kafka_producev(rd_kafka_t *, ...);
 int rd_kafka_test_fatal_error(rd_kafka_t *, int, const char *);
 void *rd_kafka_opaque(const rd_kafka_t *);
@@ -759,4 +760,26 @@ int avl_produce(uintptr_t client, uintptr_t handle, int32_t partition, char *key
   if (err && headers)
     rd_kafka_headers_destroy(headers);
   return err;
+}
+
+int avl_produce_group(uintptr_t handle, int32_t partition, char *data, avl_entry *entries, int count) {
+  message_t messages[AVL_GROUP];
+  memset(messages, 0, (size_t)count * sizeof *messages);
+  char *at = data ? data : "";
+  for (int i = 0; i < count; i++) {
+    if (entries[i].key >= 0) {
+      messages[i].key = at;
+      at += messages[i].key_len = (size_t)entries[i].key;
+    }
+    if (entries[i].value >= 0) {
+      messages[i].payload = at;
+      at += messages[i].len = (size_t)entries[i].value;
+    }
+    messages[i].opaque = (void *)(uintptr_t)entries[i].token;
+  }
+  int taken = rd_kafka_produce_batch((rd_kafka_topic_t *)handle, partition, F_COPY, messages, count);
+  if (taken < count)
+    for (int i = 0; i < count; i++)
+      entries[i].err = messages[i].err;
+  return count - taken;
 }

@@ -305,6 +305,38 @@ func (h handle) produceWith(headers []byte, partition int32, m *transport.Messag
 		chars(headers), C.uint32_t(len(m.Headers)), C.uint64_t(token)))
 }
 
+// groupEntry is a message of a group without its bytes.
+type groupEntry = C.avl_entry
+
+const groupMost = C.AVL_GROUP
+
+func newGroupEntry(m *transport.Message, token transport.Token) groupEntry {
+	return groupEntry{token: C.uint64_t(token), key: length(m.Key), value: length(m.Value)}
+}
+
+// each calls f for the messages of a group. code is the library's error. f must
+// not keep the message.
+func (b *group) each(f func(m *transport.Message, token transport.Token, code kafka.ErrorCode)) {
+	at := 0
+	take := func(n C.int64_t) []byte {
+		if n < 0 {
+			return nil
+		}
+		at += int(n)
+		return b.data[at-int(n) : at : at]
+	}
+	for _, e := range b.entries {
+		f(&transport.Message{Key: take(e.key), Value: take(e.value)}, transport.Token(e.token), kafka.ErrorCode(e.err))
+	}
+}
+
+// produceGroup gives a group to the library and returns the number of refused
+// messages. The comment of produceWith says how the bytes go to C.
+func (h handle) produceGroup(partition int32, b *group) int {
+	return int(C.avl_produce_group(C.uintptr_t(uintptr(unsafe.Pointer(h.c))), C.int32_t(partition),
+		chars(b.data), unsafe.SliceData(b.entries), C.int(len(b.entries))))
+}
+
 // chars is the address of bytes for a call of C.
 func chars(b []byte) *C.char { return (*C.char)(unsafe.Pointer(unsafe.SliceData(b))) }
 

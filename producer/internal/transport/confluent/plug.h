@@ -94,6 +94,23 @@ int avl_plug(rd_kafka_conf_t *conf);
 int avl_produce(uintptr_t rk, uintptr_t topic, int32_t partition, char *key, int64_t key_len, char *value, int64_t value_len,
                 int64_t timestamp, int has_timestamp, char *headers, uint32_t header_count, uint64_t token);
 
+// AVL_GROUP is the largest number of messages of a group.
+enum { AVL_GROUP = 32 };
+
+// avl_entry is a message of a group. key and value are lengths, and -1 is null.
+// avl_produce_group sets err, librdkafka's error code, if the library has
+// refused a message of the group.
+typedef struct {
+  uint64_t token;
+  int64_t key, value;
+  int32_t err;
+} avl_entry;
+
+// avl_produce_group gives messages of a partition to the library, and the
+// library copies them. data has the keys and values, one after the other.
+// avl_produce_group returns the number of refused messages.
+int avl_produce_group(uintptr_t topic, int32_t partition, char *data, avl_entry *entries, int count);
+
 rd_kafka_topic_t *rd_kafka_topic_new(rd_kafka_t *rk, const char *topic, void *conf);
 void rd_kafka_topic_destroy(rd_kafka_topic_t *topic);
 int rd_kafka_last_error(void);

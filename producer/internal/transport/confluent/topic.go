@@ -29,6 +29,13 @@ type partition struct {
 	number int32
 	state  gateState
 	held   []held
+
+	// group waits for more messages; nil: none. grouped says that the client's
+	// list of groups has the partition. burst counts the messages in the
+	// millisecond millis.
+	group         *group
+	grouped       bool
+	millis, burst uint32
 }
 
 // Topic implements [transport.Client].
@@ -100,6 +107,10 @@ func (p *partition) give(m *transport.Message, token transport.Token) error {
 	if !c.plugin {
 		return c.givePlain(p, m, token)
 	}
+	if p.join(m, token) {
+		return nil
+	}
+	p.giveGroup()
 	code := p.topic.handle.produce(p.number, m, token)
 	if code == kafka.ErrNoError {
 		return nil

@@ -121,6 +121,9 @@ func testOnWire(t *testing.T, lib Library, b brokers) {
 	}
 }
 
+// testMessage sends messages of every kind, the first ones alone and the others
+// in a burst. A transport may give the messages of a burst to its library in
+// another way.
 func testMessage(t *testing.T, lib Library, b brokers) {
 	name := b.create(t, "message", 1, nil)
 	s := open(t, lib, config(t, b.addrs, ""))
@@ -129,8 +132,11 @@ func testMessage(t *testing.T, lib Library, b brokers) {
 	for i := range large {
 		large[i] = byte(i)
 	}
-	messages := []*transport.Message{
+	kinds := []*transport.Message{
 		{Key: []byte("key"), Value: []byte("value"), Timestamp: 1_700_000_000_123, HasTimestamp: true},
+		{Key: []byte("key"), Value: []byte("value")},
+		{Value: []byte("value")},
+		{Key: []byte("a tombstone")},
 		{Key: nil, Value: nil},
 		{Key: []byte{}, Value: []byte{}},
 		{Value: []byte("epoch"), Timestamp: 0, HasTimestamp: true},
@@ -139,13 +145,27 @@ func testMessage(t *testing.T, lib Library, b brokers) {
 		}},
 		{Key: large, Value: large, Headers: []transport.Header{{Key: "large", Value: large}}},
 	}
-	if lib.NoTimestampZero {
-		messages[3].Timestamp = 1
-	}
 	before := time.Now().Truncate(time.Millisecond)
-	for i, m := range messages {
-		if err := h.Produce(0, m, transport.Token(i)); err != nil {
+	var messages []*transport.Message
+	send := func(m *transport.Message) {
+		if lib.NoTimestampZero && m.HasTimestamp && m.Timestamp == 0 {
+			m.Timestamp = 1
+		}
+		if err := h.Produce(0, m, transport.Token(len(messages))); err != nil {
 			t.Fatal(err)
+		}
+		messages = append(messages, m)
+	}
+	for _, m := range kinds {
+		send(m)
+		s.all(t, len(messages))
+	}
+	for i := range 1000 {
+		send(kinds[1+i%3])
+		if i%100 == 99 {
+			for _, m := range kinds {
+				send(m)
+			}
 		}
 	}
 	s.all(t, len(messages))

@@ -53,8 +53,9 @@ func moveLeaders(t *testing.T, topic string) (stop func()) {
 	}
 }
 
-// TestStartWhileLeadersMove starts short producers while leaders move and a
-// long producer runs. No event is lost or written twice. Issue 921 of
+// TestStartWhileLeadersMove starts short producers while leaders move and two
+// long producers run, one of which publishes in bursts. No event is lost or
+// written twice. Issue 921 of
 // confluent-kafka-go describes the fault. The control below shows the damage.
 func TestStartWhileLeadersMove(t *testing.T) {
 	for _, transport := range []producer.Option{producer.WithTransport(producer.Confluent), producer.WithTransport(producer.Franz)} {
@@ -67,7 +68,7 @@ func TestStartWhileLeadersMove(t *testing.T) {
 		journal.RequireOffsets()
 		var refused atomic.Int64
 		var replaced replacements
-		run := func(name string, until context.Context, rate int, most int64) {
+		run := func(name string, until context.Context, every time.Duration, count int, most int64) {
 			ser, err := serde.NewSerializer(&workload.Registry{})
 			if err != nil {
 				t.Error(err)
@@ -80,11 +81,11 @@ func TestStartWhileLeadersMove(t *testing.T) {
 				return
 			}
 			items := producer.NewTopic(topic, producer.KeyBy(func(i *workload.Item) string { return i.Key }))
-			tick := time.NewTicker(10 * time.Millisecond)
+			tick := time.NewTicker(every)
 			defer tick.Stop()
 			seq := int64(0)
 			for until.Err() == nil && seq < most {
-				for range rate / 100 {
+				for range count {
 					seq++
 					id := verify.ID{Producer: name, Key: fmt.Sprintf("%s-%d", name, seq%7), Seq: seq}
 					in := journal.Intend(id)
@@ -122,12 +123,13 @@ func TestStartWhileLeadersMove(t *testing.T) {
 		stop := moveLeaders(t, topic)
 		ctx, cancel := context.WithTimeout(t.Context(), *leaders)
 		var all sync.WaitGroup
-		all.Go(func() { run("long", ctx, 5000, 1<<40) })
+		all.Go(func() { run("long", ctx, 10*time.Millisecond, 50, 1<<40) })
+		all.Go(func() { run("bursts", ctx, 100*time.Millisecond, 500, 1<<40) })
 		var started atomic.Int64
 		for range 4 {
 			all.Go(func() {
 				for n := started.Add(1); ctx.Err() == nil || n <= int64(*short); n = started.Add(1) {
-					run(fmt.Sprintf("short-%d", n), t.Context(), 2000, 2000)
+					run(fmt.Sprintf("short-%d", n), t.Context(), 10*time.Millisecond, 20, 2000)
 				}
 			})
 		}

@@ -28,6 +28,7 @@ type client struct {
 	// gated says that messages of a partition wait for the first message. See
 	// the package comment.
 	gated        bool
+	grouped      bool // busy partitions have groups
 	acknowledged bool // true if brokers answer, so if acks is not 0
 	batchLines   bool // the user wants the lines about batches in the log
 
@@ -115,6 +116,7 @@ func open(c *settings.Config, batchBytes int, h transport.Handler, plugin bool) 
 	if err != nil {
 		return nil, err
 	}
+	k.grouped = k.plugin && c.Linger >= groupEvery && c.TransactionalID == ""
 	if k.plugin {
 		go k.serve()
 		k.background.Go(k.serveEvents)

@@ -39,6 +39,11 @@
 // broker has acknowledged this message. Meanwhile the other messages wait in
 // the gate.
 //
+// # Groups
+//
+// A call into the library takes as long as the rest of a small message. So the
+// library gets the messages of a busy partition in groups. See group.go.
+//
 // # What may be in the log
 //
 // A leader that resigns may answer "not leader" for a batch that it has

@@ -18,9 +18,13 @@ import (
 //
 // A partition is busy if it has got groupAfter messages within a millisecond,
 // so a message of a quiet partition never waits. A message waits until the
-// group is full or the millisecond ends. The library gives the messages of a
-// group the time of the call. It takes neither headers nor timestamps in such a
-// call, so messages with these are given alone.
+// group is full or the millisecond ends. Without a linger of a millisecond or
+// more, no message waits. Transactions have no groups either, because their
+// commit follows the last message at once.
+//
+// The library gives the messages of a group the time of the call. It takes
+// neither headers nor timestamps in such a call, so messages with these are
+// given alone.
 type group struct {
 	data    []byte // the keys and values, one after the other
 	entries []groupEntry
@@ -46,13 +50,13 @@ type groups struct {
 func (p *partition) join(m *transport.Message, token transport.Token) bool {
 	c := p.topic.client
 	size := len(m.Key) + len(m.Value)
-	if !p.busy() || m.HasTimestamp || len(m.Headers) > 0 || size >= groupBytes || c.config.TransactionalID != "" {
+	if !c.grouped || !p.busy() || m.HasTimestamp || len(m.Headers) > 0 || size >= groupBytes {
 		return false
 	}
 	if p.group == nil {
 		p.group = groupPool.Get().(*group)
-		if !p.grouped {
-			p.grouped = true
+		if !p.listed {
+			p.listed = true
 			c.groups.add(p)
 		}
 	}
@@ -105,7 +109,7 @@ func (c *client) endMillisecond() {
 	g.mu.Unlock()
 	for _, p := range list {
 		p.mu.Lock()
-		p.grouped = false
+		p.listed = false
 		if c.refusal.Load() == nil { // otherwise dropHeld gives up the group
 			p.giveGroup()
 		}

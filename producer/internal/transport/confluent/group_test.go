@@ -5,6 +5,7 @@ package confluent
 import (
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/avroline/avroline/producer/internal/settings"
 	"github.com/avroline/avroline/producer/internal/transport"
@@ -19,20 +20,21 @@ type groupTest struct {
 	next      transport.Token
 }
 
-func newGroupTest(t *testing.T) *groupTest {
+func newGroupTest(t *testing.T, linger time.Duration) *groupTest {
 	t.Helper()
 	b := producertest.Start(t, producertest.WithTopic("events", 1))
 	config, err := settings.New(settings.ForProducer, b.Addrs(), "", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
+	config.Linger = linger
 	g := &groupTest{outcomes: &outcomeCollector{outcomes: map[transport.Token]transport.Outcome{}}}
 	if g.client, err = open(config, config.BatchBytes, g.outcomes, true); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(g.client.Close)
 	if !g.client.plugin {
-		t.Skip("only the plugin has groups")
+		t.Skip("the program cannot open itself as a plugin, and only the plugin has groups")
 	}
 	events, err := g.client.Topic("events")
 	if err != nil {
@@ -76,7 +78,7 @@ func (g *groupTest) sendUntilGrouped(t *testing.T) {
 // millisecond empties them.
 func TestGroup(t *testing.T) {
 	t.Parallel()
-	g := newGroupTest(t)
+	g := newGroupTest(t, groupEvery)
 	for range 100 {
 		g.sendUntilGrouped(t)
 		g.partition.mu.Unlock()
@@ -105,7 +107,7 @@ func TestGroupOfEndedClient(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			g := newGroupTest(t)
+			g := newGroupTest(t, groupEvery)
 			g.sendUntilGrouped(t)
 			waiting := len(g.partition.group.entries)
 			end(g)
@@ -123,11 +125,28 @@ func TestGroupOfEndedClient(t *testing.T) {
 	}
 }
 
+// TestNoGroups checks that no message waits without a linger.
+func TestNoGroups(t *testing.T) {
+	t.Parallel()
+	g := newGroupTest(t, 0)
+	for range 100 {
+		for range groupAfter + groupMost {
+			if err := g.send(); err != nil {
+				t.Fatal(err)
+			}
+			if g.partition.group != nil {
+				t.Fatal("a message waits")
+			}
+		}
+	}
+	g.outcomes.wait(int(g.next))
+}
+
 // TestRefusedMessageOfGroup lets the library refuse one message of a group. The
 // others are delivered.
 func TestRefusedMessageOfGroup(t *testing.T) {
 	t.Parallel()
-	g := newGroupTest(t)
+	g := newGroupTest(t, groupEvery)
 	g.sendUntilGrouped(t)
 	b := g.partition.group
 	large := make([]byte, 2<<20) // above message.max.bytes, so Produce would refuse it

@@ -30,11 +30,11 @@ type partition struct {
 	state  gateState
 	held   []held
 
-	// group waits for more messages; nil: none. grouped says that the client's
+	// group waits for more messages; nil: none. listed says that the client's
 	// list of groups has the partition. burst counts the messages in the
 	// millisecond millis.
 	group         *group
-	grouped       bool
+	listed        bool
 	millis, burst uint32
 }
 

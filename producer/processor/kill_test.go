@@ -196,6 +196,7 @@ var protocols = []string{"consumer", "classic"}
 func TestKilled(t *testing.T) {
 	for _, protocol := range protocols {
 		t.Run(protocol, func(t *testing.T) {
+			t.Parallel()
 			found, kills := copyUnderKills(t, "processor", protocol, 20_000)
 			if found != (copytest.Differences{}) {
 				t.Errorf("%+v", found)
@@ -213,6 +214,7 @@ func TestKilled(t *testing.T) {
 func TestControlKilled(t *testing.T) {
 	for _, control := range [][2]string{{"at-least-once", "consumer"}, {"offsets-outside", "consumer"}, {"offsets-outside", "classic"}} {
 		t.Run(strings.Join(control[:], " "), func(t *testing.T) {
+			t.Parallel()
 			for range 3 { // each kill bites with some chance only
 				if found, _ := copyUnderKills(t, control[0], control[1], 8_000); found.Twice > 0 {
 					return
@@ -229,6 +231,7 @@ func TestControlKilled(t *testing.T) {
 func TestFrozen(t *testing.T) {
 	for _, protocol := range protocols {
 		t.Run(protocol, func(t *testing.T) {
+			t.Parallel()
 			w := killable(t, protocol)
 			in, out, group := w.Topic("in", 6), w.Topic("out", 6), copytest.NewID(t)
 			const n = 10_000

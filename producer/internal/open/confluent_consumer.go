@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"sync"
 	"time"
 
@@ -35,6 +36,8 @@ type confluentConsumer struct {
 	logs     chan kafka.LogEvent
 	logged   chan struct{} // closed after the last log line is written
 	static   bool          // a static member keeps its partitions when it closes (KIP-345)
+	// outside is the metadata of a member without a place in the group.
+	outside *kafka.ConsumerGroupMetadata
 
 	mu     sync.Mutex // held by Close, and while the client gets a token
 	closed bool
@@ -75,6 +78,11 @@ func startConsumer(c *settings.Config, g transport.Group, settings map[string]an
 	}
 	_, in.static = m["group.instance.id"]
 	var err error
+	if g.ID != "" {
+		if in.outside, err = kafka.NewTestConsumerGroupMetadata(g.ID); err != nil {
+			return nil, asError(err)
+		}
+	}
 	if in.kafka, err = kafka.NewConsumer(&m); err != nil {
 		return nil, asError(err)
 	}
@@ -247,11 +255,14 @@ func (in *confluentConsumer) refreshToken() {
 }
 
 // Member identifies the group member at this moment. Library is a
-// *kafka.ConsumerGroupMetadata.
+// *kafka.ConsumerGroupMetadata, or [transport.NotJoined].
 func (in *confluentConsumer) Member() (transport.GroupMember, error) {
 	m, err := in.kafka.GetConsumerGroupMetadata()
 	if err != nil {
 		return transport.GroupMember{}, asError(err)
+	}
+	if reflect.DeepEqual(m, in.outside) { // the library does not show the generation
+		return transport.GroupMember{Group: in.group.ID, Library: transport.NotJoined{}}, nil
 	}
 	return transport.GroupMember{Group: in.group.ID, Library: m}, nil
 }

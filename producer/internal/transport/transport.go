@@ -193,6 +193,22 @@ type GroupMember struct {
 	Library any
 }
 
+// NotJoined is the Library of a member without a place in its group. The
+// coordinator takes the offsets of such a member without checking who owns the
+// partitions.
+type NotJoined struct{}
+
+// Refusal returns the error of SendOffsets for a member without a place in its
+// group, and otherwise nil.
+func (m GroupMember) Refusal() *Error {
+	if _, ok := m.Library.(NotJoined); ok {
+		return &Error{Code: unknownMemberID, AbortRequired: true, Text: "the consumer had not joined its group"}
+	}
+	return nil
+}
+
+const unknownMemberID Code = 25
+
 // ConsumedMessage is a message that a Consumer has read.
 type ConsumedMessage struct {
 	Topic       string

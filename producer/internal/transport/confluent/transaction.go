@@ -52,6 +52,9 @@ func closed() *transport.Error {
 
 // SendOffsets implements [transport.Client].
 func (c *client) SendOffsets(ctx context.Context, offsets []transport.GroupOffset, member transport.GroupMember) error {
+	if err := member.Refusal(); err != nil {
+		return err
+	}
 	parts := make([]kafka.TopicPartition, len(offsets))
 	for i, o := range offsets {
 		parts[i] = kafka.TopicPartition{Topic: &offsets[i].Topic, Partition: o.Partition, Offset: kafka.Offset(o.Offset)}

@@ -331,16 +331,12 @@ func (in *consumer) store(r *kgo.Record) *transport.ConsumedMessage {
 	return m
 }
 
-// notJoined marks a member without a place in its group. The coordinator would
-// take offsets of such a member without checking the owner of the partitions.
-type notJoined struct{}
-
 // Member implements [transport.Consumer].
 func (in *consumer) Member() (transport.GroupMember, error) {
 	id, generation := in.kgo.GroupMetadata()
 	m := transport.GroupMember{Group: in.group.ID, MemberID: id, Generation: generation, InstanceID: in.settings.ConsumerPassed["group.instance.id"]}
 	if id == "" {
-		m.Library = notJoined{}
+		m.Library = transport.NotJoined{}
 	}
 	return m, nil
 }

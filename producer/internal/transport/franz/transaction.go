@@ -192,8 +192,8 @@ func (c *client) SendOffsets(ctx context.Context, offsets []transport.GroupOffse
 }
 
 func (t *transaction) sendOffsets(ctx context.Context, offsets []transport.GroupOffset, member transport.GroupMember) error {
-	if _, ok := member.Library.(notJoined); ok {
-		return &transport.Error{Code: transport.Code(kerr.UnknownMemberID.Code), AbortRequired: true, Text: "the consumer had not joined its group"}
+	if err := member.Refusal(); err != nil {
+		return err
 	}
 	t.mu.Lock()
 	t.sent = true

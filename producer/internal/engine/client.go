@@ -15,8 +15,8 @@ import (
 
 // client is a client of a transport, with a queue of entries for each
 // partition. The queues match every outcome to its message. An engine owns a
-// client, or several clients if topics differ in their limits. The engine
-// replaces a client after a fatal error.
+// client, or several clients if topics differ in their limits or have very many
+// partitions. The engine replaces a client after a fatal error.
 type client struct {
 	engine    *Engine
 	transport transport.Client

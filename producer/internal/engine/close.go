@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -56,6 +57,15 @@ func (e *Engine) waitForOutcomes(ctx context.Context) error {
 	}
 }
 
+// forAll calls f for every client at the same time, because f may take long.
+func forAll(clients []*client, f func(k *client)) {
+	var all sync.WaitGroup
+	for _, k := range clients {
+		all.Go(func() { f(k) })
+	}
+	all.Wait()
+}
+
 // renewalOf returns the replacement of one of the clients, which may be over,
 // or nil if the clients are still the engine's clients.
 func (e *Engine) renewalOf(clients []*client) *renewal {
@@ -104,9 +114,7 @@ func (e *Engine) Close(ctx context.Context) error {
 	if why != nil {
 		cause := fmt.Errorf("%w before its delivery was reported: %w", ErrClosed, why)
 		e.gaveUp.Store(&cause)
-		for _, k := range clients {
-			k.abandon(cause)
-		}
+		forAll(clients, func(k *client) { k.abandon(cause) })
 	}
 	destroyed := make(chan struct{})
 	go func() {
@@ -120,9 +128,7 @@ func (e *Engine) Close(ctx context.Context) error {
 			k.writeOff(ErrClosed)
 		}
 		e.deliverer.deliver(nil)
-		for _, k := range all {
-			k.close()
-		}
+		forAll(all, (*client).close)
 	}()
 	stuck := e.lastCallback(ctx)
 	select {

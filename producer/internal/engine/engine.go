@@ -59,7 +59,8 @@ type Engine struct {
 
 	mu       sync.Mutex
 	batch    int                  // batch.size of the main client
-	clients  []*client            // the main client, then a client per smaller batch.size
+	clients  []*client            // the main client, then those that slotLocked has made
+	loads    map[int]int32        // partitions by the index in clients
 	renewals map[*client]*renewal // of clients that are being replaced, or could not be replaced
 	fatal    atomic.Pointer[error]
 	// replacements counts the replacements since the last delivered message.
@@ -111,7 +112,7 @@ func New(c *settings.Config, callbacks Callbacks) (*Engine, error) {
 	k := &Engine{
 		config: c, callbacks: callbacks, hooked: callbacks.Outcome != nil,
 		limit: newLimiter(int64(c.MaxInFlightMessages), c.MaxInFlightBytes),
-		batch: open.BatchBytes(c), renewals: map[*client]*renewal{}, closed: make(chan struct{}),
+		batch: open.BatchBytes(c), loads: map[int]int32{}, renewals: map[*client]*renewal{}, closed: make(chan struct{}),
 	}
 	k.trouble.engine = k
 	k.alive, k.die = context.WithCancel(context.Background())
@@ -166,17 +167,33 @@ func (e *Engine) spawnLocked(while context.Context, f func()) bool {
 	return true
 }
 
-// slotLocked returns the slot of the client with a batch size, and starts a
-// client if there is none. The slot is the index in clients. A client that is
-// replaced has the slot of its predecessor. Under mu.
+// mostClients bounds the clients with the same batch size. Each client has its
+// own connections and threads.
+const mostClients = 16
+
+// slotLocked returns the slot of a client that has a batch size and takes
+// further topics, and starts a client if there is none. The slot is the index
+// in clients. A client that is replaced has the slot of its predecessor. Under
+// mu.
 func (e *Engine) slotLocked(batch int) (int, error) {
 	if e.alive.Err() != nil {
 		return 0, ErrClosed
 	}
+	most := open.MostPartitions(e.config)
+	same, least := 0, -1
 	for slot, k := range e.clients {
-		if k.batch == batch {
+		if k.batch != batch {
+			continue
+		}
+		if most == 0 || e.loads[slot] < most {
 			return slot, nil
 		}
+		if same++; least < 0 || e.loads[slot] < e.loads[least] {
+			least = slot
+		}
+	}
+	if same >= mostClients {
+		return least, nil
 	}
 	k, err := newClient(e, batch)
 	if err != nil {

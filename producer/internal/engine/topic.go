@@ -21,6 +21,7 @@ type Topic struct {
 	missing atomic.Pointer[missingTopic] // why the topic cannot be used now
 	checked atomic.Int64                 // Engine.now of the last check by checkTopics
 	slot    int                          // of the client, see slotLocked. Under Engine.mu
+	counted int32                        // partitions in Engine.loads. Under Engine.mu
 
 	mu     sync.Mutex
 	lookup *topicLookup // in flight
@@ -301,7 +302,7 @@ func (t *Topic) routeTo(ctx context.Context, n int32) (*route, error) {
 	limit := rules.maxMessageBytes
 	if k.tx == nil {
 		var err error
-		if k, err = e.clientFor(t, limit); err != nil {
+		if k, err = e.clientFor(t, limit, n); err != nil {
 			return nil, err
 		}
 	} else if limit > 0 && limit < int64(k.batch) {
@@ -313,25 +314,30 @@ func (t *Topic) routeTo(ctx context.Context, n int32) (*route, error) {
 	return &route{client: k, queues: k.topicQueues(t.name, n), rules: rules}, nil
 }
 
-// clientFor returns the client for a topic with a limit of max.message.bytes. 0
-// is no limit. A topic with messages on their way keeps its client, because a
-// newer message in another client could overtake them. If the limit has become
-// too small for that client, [Engine.lowerBatch] follows the limit.
-func (e *Engine) clientFor(t *Topic, limit int64) (*client, error) {
+// clientFor returns the client for a topic with a limit of max.message.bytes
+// and a number of partitions. A limit of 0 is no limit. A topic with messages
+// on their way keeps its client, because a newer message in another client
+// could overtake them. If the limit has become too small for that client,
+// [Engine.lowerBatch] follows the limit.
+func (e *Engine) clientFor(t *Topic, limit int64, partitions int32) (*client, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if !e.clients[t.slot].idle(t.name) {
-		return e.clients[t.slot], nil
+	batch := e.clients[0].batch
+	if limit > 0 && limit < int64(batch) {
+		batch = int(limit)
 	}
-	t.slot = 0
-	if limit > 0 && limit < int64(e.clients[0].batch) {
-		slot, err := e.slotLocked(int(limit))
-		if err != nil {
-			return nil, err
-		}
-		t.slot = slot
+	k := e.clients[t.slot]
+	if !k.idle(t.name) || t.counted > 0 && k.batch == batch {
+		return k, nil
 	}
-	return e.clients[t.slot], nil
+	slot, err := e.slotLocked(batch)
+	if err != nil {
+		return nil, err
+	}
+	e.loads[t.slot] -= t.counted
+	e.loads[slot] += partitions
+	t.slot, t.counted = slot, partitions
+	return e.clients[slot], nil
 }
 
 // refreshTopics looks regularly for added partitions and changed limits. If a

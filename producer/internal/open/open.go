@@ -33,6 +33,17 @@ func BatchBytes(c *settings.Config) int {
 	return c.BatchBytes
 }
 
+// MostPartitions returns the number of partitions at which a client takes no
+// further topic, or 0 if a client takes every topic. A request of librdkafka
+// has the messages of one partition, and for each request librdkafka looks at
+// every partition of the client.
+func MostPartitions(c *settings.Config) int32 {
+	if c.Transport == settings.Confluent {
+		return 1000
+	}
+	return 0
+}
+
 // Consumer joins a group and does not wait for the network. trouble gets every
 // error that a retry can fix. trouble may be nil.
 func Consumer(c *settings.Config, g transport.Group, trouble func(*transport.Error)) (transport.Consumer, error) {

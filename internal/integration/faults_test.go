@@ -159,7 +159,7 @@ func matrix() []fault {
 			name: "the last replica in sync dies", replicas: 2,
 			topic: map[string]string{"min.insync.replicas": "1"}, disturb: lastInSync,
 		},
-		{name: "leaders moved each 500 ms", short: true, disturb: moving(6, 500*time.Millisecond)},
+		{name: "leaders moved each 500 ms", short: true, disturb: moving(6, 500*time.Millisecond), guarded: true},
 		{name: "leaders moved each 200 ms", short: true, disturb: moving(15, 200*time.Millisecond), guarded: true},
 		{name: "leaders moved each 200 ms, five in flight", disturb: moving(15, 200*time.Millisecond), options: []producer.Option{producer.WithInFlightRequests(5)}, guarded: true},
 		{

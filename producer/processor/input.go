@@ -73,9 +73,6 @@ func (in *input) collect(ctx context.Context, c *config, messages int) ([]*trans
 	in.captureMember()
 	var end time.Time
 	for bytes := 0; len(in.batch) < messages && bytes < c.bytes && ctx.Err() == nil; {
-		if err := in.memberErr; err != nil {
-			return nil, fmt.Errorf("group %s: %w", in.group, err)
-		}
 		m, err := in.poll(ctx, 0) // a message that is here already needs no clock
 		if m == nil && err == nil {
 			wait := pollSlice
@@ -107,9 +104,13 @@ func (in *input) collect(ctx context.Context, c *config, messages int) ([]*trans
 	return slices.Clone(in.batch), nil
 }
 
-// poll returns the next message, or nil.
+// poll returns the next message, or nil. Without a member, poll returns an
+// error, because nobody could commit the offset of the message.
 func (in *input) poll(ctx context.Context, wait time.Duration) (*transport.ConsumedMessage, error) {
 	m, err := in.consumer.Poll(ctx, wait)
+	if err == nil {
+		err = in.memberErr
+	}
 	if err != nil {
 		return nil, in.explain(err)
 	}

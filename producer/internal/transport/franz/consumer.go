@@ -172,6 +172,7 @@ func int32Option[O kgo.Opt](f func(int32) O) func(string) (kgo.Opt, error) {
 	}
 }
 
+// consumedAtOnce is the largest number of messages that share an allocation.
 const consumedAtOnce = 64
 
 // Poll implements [transport.Consumer]. Poll takes everything that kgo has
@@ -320,7 +321,7 @@ func consumed(r *kgo.Record) transport.ConsumedMessage {
 	return m
 }
 
-// store converts a record. Up to consumedAtOnce messages share an allocation.
+// store converts a record in memory that it shares with other messages.
 func (in *consumer) store(r *kgo.Record) *transport.ConsumedMessage {
 	if len(in.spare) == 0 {
 		in.spare = make([]transport.ConsumedMessage, min(len(in.queue)+1, consumedAtOnce))

@@ -43,6 +43,23 @@ func (c *outcomeCollector) wait(n int) {
 	}
 }
 
+// openForTest opens a client with the plugin.
+func openForTest(t *testing.T, b *producertest.Broker, linger time.Duration) (*client, *outcomeCollector) {
+	t.Helper()
+	config, err := settings.New(settings.ForProducer, b.Addrs(), "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.Linger = linger
+	h := &outcomeCollector{outcomes: map[transport.Token]transport.Outcome{}}
+	k, err := open(config, config.BatchBytes, h, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(k.Close)
+	return k, h
+}
+
 // TestMessagesOutsideRequests ends a client while the leader refuses a batch.
 // Only the messages in a request may be in the log: the refused batch, and one
 // batch that the library had made behind it. The library made no batch of the
@@ -50,17 +67,7 @@ func (c *outcomeCollector) wait(n int) {
 func TestMessagesOutsideRequests(t *testing.T) {
 	t.Parallel()
 	b := producertest.Start(t, producertest.WithTopic("events", 1))
-	config, err := settings.New(settings.ForProducer, b.Addrs(), "", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	config.Linger = 0
-	h := &outcomeCollector{outcomes: map[transport.Token]transport.Outcome{}}
-	k, err := open(config, config.BatchBytes, h, true)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer k.Close()
+	k, h := openForTest(t, b, 0)
 	events, err := k.Topic("events")
 	if err != nil {
 		t.Fatal(err)
@@ -102,4 +109,46 @@ func TestMessagesOutsideRequests(t *testing.T) {
 		}
 	}
 	t.Log(counts)
+}
+
+// TestRefusedAfterLeaderMoved ends a client while the leader refuses a batch.
+// The leader had moved before, while no request of the partition was in flight,
+// so the library's last drain of the partition concerned no batch. The refused
+// messages are younger than that drain and may be in the log all the same.
+func TestRefusedAfterLeaderMoved(t *testing.T) {
+	t.Parallel()
+	b := producertest.Start(t, producertest.WithTopic("events", 2), producertest.WithBrokers(2))
+	k, h := openForTest(t, b, 0)
+	events, err := k.Topic("events")
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := 0
+	send := func(partition int32) {
+		t.Helper()
+		next++
+		if err := events.Produce(partition, &transport.Message{Value: []byte("value")}, transport.Token(next)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	send(0)
+	send(1)
+	h.wait(next)
+	for partition := range int32(2) {
+		other := 1 - b.Cluster().LeaderFor("events", partition)
+		if err := b.Cluster().MoveTopicPartition("events", partition, other); err != nil {
+			t.Fatal(err)
+		}
+	}
+	send(1) // is refused, so the library looks for the leaders of both partitions
+	h.wait(next)
+	time.Sleep(200 * time.Millisecond)
+	b.Cluster().Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Count: 1 << 30, Err: kerr.NotLeaderForPartition})
+	send(0)
+	time.Sleep(500 * time.Millisecond)
+	k.TestFatalError("the test ends the client")
+	h.wait(next)
+	if o := h.outcomes[transport.Token(next)]; o.Persistence != transport.PossiblyPersisted {
+		t.Errorf("persistence %d: %v", o.Persistence, o.Err)
+	}
 }

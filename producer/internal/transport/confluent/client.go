@@ -99,7 +99,7 @@ func open(c *settings.Config, batchBytes int, h transport.Handler, plugin bool) 
 	}
 	err := errNoPlugin
 	if plugin {
-		k.kafka, k.hub, err = newPluginClient(m, true, guarded, c.InFlightRequests == 1, c.LogLevel())
+		k.kafka, k.hub, err = newPluginClient(m, true, guarded, c.LogLevel())
 		k.plugin = err == nil
 	}
 	if err == errNoPlugin { //nolint:errorlint // ours, never wrapped

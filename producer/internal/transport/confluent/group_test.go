@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/avroline/avroline/producer/internal/settings"
 	"github.com/avroline/avroline/producer/internal/transport"
 	"github.com/avroline/avroline/producer/producertest"
 )
@@ -23,16 +22,8 @@ type groupTest struct {
 func newGroupTest(t *testing.T, linger time.Duration) *groupTest {
 	t.Helper()
 	b := producertest.Start(t, producertest.WithTopic("events", 1))
-	config, err := settings.New(settings.ForProducer, b.Addrs(), "", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	config.Linger = linger
-	g := &groupTest{outcomes: &outcomeCollector{outcomes: map[transport.Token]transport.Outcome{}}}
-	if g.client, err = open(config, config.BatchBytes, g.outcomes, true); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(g.client.Close)
+	g := new(groupTest)
+	g.client, g.outcomes = openForTest(t, b, linger)
 	if !g.client.plugin {
 		t.Skip("the program cannot open itself as a plugin, and only the plugin has groups")
 	}

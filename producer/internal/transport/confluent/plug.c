@@ -81,7 +81,6 @@ typedef struct partition {
   int64_t made;
   uint64_t last;
   int leads;   // the first drain was seen
-  int same;    // no message of the partition has ended since
   int pending; // no message of the partition was delivered since
   struct partition *next_pending;
 } partition;
@@ -113,7 +112,7 @@ struct avl_hub {
   partition *partitions[BUCKETS]; // guarded by lock
   partition *pending;             // the partitions with pending set, guarded by lock
   refusal *refusals;              // guarded by lock
-  int copy_failed, guard, single, max_level;
+  int copy_failed, guard, max_level;
 
   pthread_mutex_t lock;
   int wake_fd;         // the write end of the reader's pipe
@@ -125,7 +124,7 @@ struct avl_hub {
   size_t lines_len, lines_out_len;
 };
 
-avl_hub *avl_hub_new(int wake_fd, int copy_failed, int guard, int single, int max_level) {
+avl_hub *avl_hub_new(int wake_fd, int copy_failed, int guard, int max_level) {
   avl_hub *hub = calloc(1, sizeof *hub);
   pthread_mutex_init(&hub->lock, NULL);
   hub->wake_fd = wake_fd;
@@ -133,7 +132,6 @@ avl_hub *avl_hub_new(int wake_fd, int copy_failed, int guard, int single, int ma
   hub->lines_out = calloc(MOST_LINES + MOST_STATES, sizeof *hub->lines_out);
   hub->copy_failed = copy_failed;
   hub->guard = guard;
-  hub->single = single;
   hub->max_level = max_level;
   return hub;
 }
@@ -424,10 +422,6 @@ static partition *named_partition(avl_hub *hub, const char *text, const char *en
 // comes when the partition gets its first leader. No request was sent before
 // it, so this drain is not noted.
 //
-// With one request at a time, a later drain concerns the same batch until a
-// message of the partition ends, because the library sends a refused batch again
-// unchanged and before all others. So only the time of the first drain is kept.
-//
 // note_drain returns AVL_DRAIN or AVL_DRAIN_AGAIN.
 static int note_drain(avl_hub *hub, const char *text) {
   const char *end = strstr(text, "] beginning partition drain");
@@ -437,9 +431,7 @@ static int note_drain(avl_hub *hub, const char *text) {
   if (p && !p->leads)
     p->leads = 1;
   else if (p) {
-    if (!p->same || !hub->single)
-      p->drained = now_micros();
-    p->same = 1;
+    p->drained = now_micros();
     if (p->pending)
       mark = AVL_DRAIN_AGAIN;
     else {
@@ -473,17 +465,14 @@ static void note_batch(avl_hub *hub, const char *text) {
   pthread_mutex_unlock(&hub->lock);
 }
 
-// note_end notes that a message of a partition has ended. The caller holds
-// lock.
-static void note_end(avl_hub *hub, const message_t *m) {
+// note_delivery notes that a message of a partition was delivered. The caller
+// holds lock.
+static void note_delivery(avl_hub *hub, const message_t *m) {
   const char *topic = rd_kafka_topic_name(m->topic);
   for (partition **at = &hub->pending; *at; at = &(*at)->next_pending)
     if ((*at)->number == m->partition && strcmp((*at)->topic, topic) == 0) {
-      (*at)->same = 0;
-      if (!m->err) {
-        (*at)->pending = 0;
-        *at = (*at)->next_pending;
-      }
+      (*at)->pending = 0;
+      *at = (*at)->next_pending;
       return;
     }
 }
@@ -593,8 +582,8 @@ static int on_acknowledgement(rd_kafka_t *rk, message_t *m, void *opaque) {
   else
     o.on_wire = on_wire;
   pthread_mutex_lock(&hub->lock);
-  if (hub->pending)
-    note_end(hub, m);
+  if (hub->pending && !m->err)
+    note_delivery(hub, m);
   if (o.failure && o.failure->blame != AVL_BLAME_NONE) {
     refused(hub, rd_kafka_topic_name(m->topic), &o);
   } else {

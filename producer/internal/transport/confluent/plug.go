@@ -54,7 +54,7 @@ type hub struct {
 
 // newPluginClient makes a producer with the plugin. If the plugin itself fails,
 // newPluginClient returns errNoPlugin.
-func newPluginClient(m kafka.ConfigMap, copyFailed, guard, single bool, maxLevel int) (*kafka.Producer, hub, error) {
+func newPluginClient(m kafka.ConfigMap, copyFailed, guard bool, maxLevel int) (*kafka.Producer, hub, error) {
 	with := kafka.ConfigMap{}
 	for k, v := range m {
 		with[k] = v
@@ -66,7 +66,7 @@ func newPluginClient(m kafka.ConfigMap, copyFailed, guard, single bool, maxLevel
 	}
 	delete(with, "go.logs.channel.enable")
 	delete(with, "go.logs.channel")
-	h, err := newHub(copyFailed, guard, single, maxLevel)
+	h, err := newHub(copyFailed, guard, maxLevel)
 	if err != nil {
 		return nil, hub{}, err
 	}
@@ -89,14 +89,14 @@ func newPluginClient(m kafka.ConfigMap, copyFailed, guard, single bool, maxLevel
 	return p, h, nil
 }
 
-func newHub(copyFailed, guard, single bool, maxLevel int) (h hub, err error) {
+func newHub(copyFailed, guard bool, maxLevel int) (h hub, err error) {
 	if h.woken, h.waker, err = os.Pipe(); err != nil {
 		return hub{}, err
 	}
 	raw, err := h.waker.SyscallConn() // File.Fd would make the pipe block
 	if err == nil {
 		err = raw.Control(func(fd uintptr) {
-			h.c = C.avl_hub_new(C.int(fd), truth(copyFailed), truth(guard), truth(single), C.int(maxLevel))
+			h.c = C.avl_hub_new(C.int(fd), truth(copyFailed), truth(guard), C.int(maxLevel))
 		})
 	}
 	if err != nil {

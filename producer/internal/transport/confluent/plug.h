@@ -61,8 +61,8 @@ typedef struct {
 typedef struct avl_hub avl_hub;
 
 // avl_hub_new makes a hub. wake_fd is the write end of a pipe that does not
-// block. single says that each broker gets one request at a time.
-avl_hub *avl_hub_new(int wake_fd, int copy_failed, int guard, int single, int max_level);
+// block.
+avl_hub *avl_hub_new(int wake_fd, int copy_failed, int guard, int max_level);
 void avl_hub_free(avl_hub *hub);
 // avl_hub_expect sets the hub of the next client of this process. The caller
 // holds a lock until the client is made or has failed.

@@ -61,9 +61,9 @@ func openForTest(t *testing.T, b *producertest.Broker, linger time.Duration) (*c
 }
 
 // TestMessagesOutsideRequests ends a client while the leader refuses a batch.
-// Only the messages in a request may be in the log: the refused batch, and one
-// batch that the library had made behind it. The library made no batch of the
-// other messages, although they came before the refusal.
+// Only the messages of the refused batch may be in the log. The library had made
+// a batch behind it, which no connection has sent, and none of the messages
+// after that, although all of them came before the refusal.
 func TestMessagesOutsideRequests(t *testing.T) {
 	t.Parallel()
 	b := producertest.Start(t, producertest.WithTopic("events", 1))
@@ -101,7 +101,7 @@ func TestMessagesOutsideRequests(t *testing.T) {
 		switch {
 		case token == 1:
 			want = transport.Persisted
-		case token == 2, token == 3 && o.Persistence == transport.PossiblyPersisted:
+		case token == 2:
 			want = transport.PossiblyPersisted
 		}
 		if o.Persistence != want || (o.Message != nil) != (want == transport.NotPersisted) {
@@ -151,4 +151,67 @@ func TestRefusedAfterLeaderMoved(t *testing.T) {
 	if o := h.outcomes[transport.Token(next)]; o.Persistence != transport.PossiblyPersisted {
 		t.Errorf("persistence %d: %v", o.Persistence, o.Err)
 	}
+}
+
+// TestWindows checks that a partition whose request was refused does not put
+// everything that has come meanwhile into one request.
+func TestWindows(t *testing.T) {
+	t.Parallel()
+	b := producertest.Start(t, producertest.WithTopic("events", 1))
+	k, h := openForTest(t, b, time.Millisecond)
+	events, err := k.Topic("events")
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := 0
+	send := func(n int) {
+		t.Helper()
+		for range n {
+			next++
+			if err := events.Produce(0, &transport.Message{Value: []byte("value")}, transport.Token(next)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	send(1)
+	h.wait(next)
+	f := b.Refuse(kerr.NotLeaderForPartition.Code, 1, 1, producertest.Produce)
+	send(1)
+	p := events.(*topic).partition(0)
+	for shut := false; !shut; time.Sleep(time.Millisecond) {
+		p.mu.Lock()
+		shut = p.state == gateShut
+		p.mu.Unlock()
+	}
+	var sizes []int32 // of the batches
+	b.Cluster().ControlKey(int16(kmsg.Produce), func(request kmsg.Request) (kmsg.Response, error, bool) {
+		b.Cluster().KeepControl()
+		var batch kmsg.RecordBatch
+		if err := batch.ReadFrom(request.(*kmsg.ProduceRequest).Topics[0].Partitions[0].Records); err != nil {
+			t.Error(err)
+		}
+		sizes = append(sizes, batch.NumRecords)
+		return nil, nil, false
+	})
+	send(1000)
+	f.Stop()
+	h.wait(next)
+	for token, o := range h.outcomes {
+		if o.Offset != int64(token)-1 {
+			t.Fatalf("message %d: offset %d, %v", token, o.Offset, o.Err)
+		}
+	}
+	most := int32(firstWindow)
+	for i, size := range sizes {
+		switch {
+		case size > most:
+			t.Errorf("batch %d has %d messages, more than %d: %v", i, size, most, sizes)
+		case size > firstWindow/2:
+			most *= windowGrowth
+		}
+	}
+	if p.window != 0 || p.state != gateOpen {
+		t.Errorf("the gate is not open at the end: window %d, state %d", p.window, p.state)
+	}
+	t.Log(sizes)
 }

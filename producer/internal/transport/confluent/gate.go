@@ -15,7 +15,7 @@ import (
 type gateState uint8
 
 const (
-	gateShut    gateState = iota // the library has no message yet
+	gateShut    gateState = iota // the next message is the first message
 	gateWaiting                  // the library has the first message
 	gateOpen                     // the broker has acknowledged the first message
 )
@@ -75,8 +75,41 @@ func (p *partition) giveFirst(m *transport.Message, token transport.Token) error
 	return nil
 }
 
+// firstWindow is the number of messages that follow the first message if the
+// broker has refused a request. Each next window is windowGrowth times as large.
+const (
+	firstWindow  = 64
+	windowGrowth = 4
+)
+
+// narrow shuts the gate of a partition, because the broker has refused a
+// request. Otherwise everything that comes until the broker takes messages again
+// would be in one request. If the client then ended, the outcome of all these
+// messages would be unknown. A transaction aborts in any case.
+func (c *client) narrow(key topicPartition) {
+	if !c.gated || c.config.TransactionalID != "" {
+		return
+	}
+	c.mu.Lock()
+	t := c.topics[key.topic]
+	c.mu.Unlock()
+	if t == nil {
+		return
+	}
+	if all := *t.partitions.Load(); int(key.partition) < len(all) && all[key.partition] != nil {
+		p := all[key.partition]
+		p.mu.Lock()
+		if p.state == gateOpen {
+			p.state = gateShut
+		}
+		p.window = firstWindow
+		p.mu.Unlock()
+	}
+}
+
 // openGate opens the gate that waited for this outcome, if there is such a
-// gate.
+// gate. If the gate has a window and more messages wait, the last message of the
+// window shuts the gate again.
 func (c *client) openGate(o *transport.Outcome) {
 	p := c.gates.remove(o.Token)
 	if p == nil {
@@ -86,10 +119,20 @@ func (c *client) openGate(o *transport.Outcome) {
 	list := p.held
 	p.held, p.state = nil, gateShut
 	var failed []transport.Outcome
+	last := -1 // of the window
 	if o.Err == nil || transport.Desynchronized == codeOfOutcome(o) {
 		p.state = gateOpen
+		if p.window > 0 && len(list) > int(p.window) {
+			last = int(p.window) - 1
+			p.window *= windowGrowth
+		} else {
+			p.window = 0
+		}
 	}
 	for i, h := range list {
+		if i == last {
+			p.state = gateShut
+		}
 		var err error
 		switch refusal := c.refusal.Load(); {
 		case refusal != nil:

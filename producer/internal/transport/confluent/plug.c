@@ -23,6 +23,7 @@ typedef struct {
 
 typedef struct rd_kafka_headers_s headers_t;
 
+const char *rd_kafka_err2str(int);
 const char *rd_kafka_message_produce_errstr(const message_t *);
 int rd_kafka_message_status(const message_t *);
 int64_t rd_kafka_message_latency(const message_t *);
@@ -57,31 +58,36 @@ int rd_kafka_interceptor_add_on_response_received(rd_kafka_t *, const char *,
 
 enum { LOG_DEBUG = 7 };                     // syslog level
 enum { STATUS_NOT_PERSISTED, STATUS_POSSIBLY_PERSISTED }; // rd_kafka_msg_status_t
-enum { INVALID_DIFFERENT_RECORD = -138 };   // rd_kafka_resp_err_t
-enum { OUT_OF_ORDER_SEQUENCE_NUMBER = 45 }; // rd_kafka_resp_err_t
+// These are values of rd_kafka_resp_err_t.
+enum { RETRY = -153, INVALID_DIFFERENT_RECORD = -138, OUT_OF_ORDER_SEQUENCE_NUMBER = 45 };
 enum { BLAME_WAIT = 50000 };                // microseconds, see refusal
 enum { BLAME_KEPT = 1000000 };              // microseconds, see refusal
 enum { BLAME_MOST = 10000000 };             // microseconds, if the log line is known
 enum { MOST_LINES = 1000 };                 // further lines are dropped
 enum { MOST_STATES = 1000 };                // states of brokers, beside the lines
 
+// batch is a batch of a partition that the library has made. last is the number
+// of its last message. The library numbers the messages of a partition from 1.
+// made is the time, in microseconds of the monotonic clock.
+typedef struct {
+  uint64_t last;
+  int64_t made;
+} batch;
+
+enum { BATCHES = 6 }; // the library makes at most five batches of a partition ahead
+
 // partition is what the library's log says of the requests of a partition.
 typedef struct partition {
   char *topic;
   int32_t number;
   struct partition *next; // of the same bucket
-  // drained is the time of the last drain, in microseconds of the monotonic
-  // clock; 0: only the first drain. In a drain, the library waits for the
-  // partition's requests, because the broker has refused a request for now or
-  // the leader has moved.
-  int64_t drained;
-  // made is the time when the library made the last batch, and last is the
-  // number of the batch's last message. The library numbers the messages of a
-  // partition from 1. 0: no line was read.
-  int64_t made;
-  uint64_t last;
-  int leads;   // the first drain was seen
-  int pending; // no message of the partition was delivered since
+  batch batches[BATCHES]; // the newest batches, a ring
+  uint32_t made;          // the number of batches
+  int told;               // the log has named a failed batch
+  // refused is the time when the newest batch was made that has failed. Messages
+  // from before that time may be in a request.
+  int64_t refused;
+  int pending; // sends a request again, and no message was delivered since
   struct partition *next_pending;
 } partition;
 
@@ -418,49 +424,102 @@ static partition *named_partition(avl_hub *hub, const char *text, const char *en
 }
 
 // note_drain notes the drain of a log line. The line is "[thrd:...]: TOPIC
-// [PARTITION] beginning partition drain: ...". The first drain of a partition
-// comes when the partition gets its first leader. No request was sent before
-// it, so this drain is not noted.
+// [PARTITION] beginning partition drain: REASON". In a drain, the library waits
+// for the partition's requests, because a request has failed or because the
+// leader has moved.
+//
+// Before a drain for a failed request, the log names the failed batch, see
+// note_failure. Without such a line, every earlier message may be in the batch.
 //
 // note_drain returns AVL_DRAIN or AVL_DRAIN_AGAIN.
 static int note_drain(avl_hub *hub, const char *text) {
-  const char *end = strstr(text, "] beginning partition drain");
+  static const char drain[] = "] beginning partition drain: ";
+  const char *end = strstr(text, drain);
   int mark = AVL_DRAIN;
+  if (!end || strcmp(end + sizeof drain - 1, "drain before retrying") != 0)
+    return mark;
   pthread_mutex_lock(&hub->lock);
-  partition *p = end ? named_partition(hub, text, end) : NULL;
-  if (p && !p->leads)
-    p->leads = 1;
+  partition *p = named_partition(hub, text, end);
+  if (p && !p->told)
+    p->refused = now_micros();
+  if (p && p->pending)
+    mark = AVL_DRAIN_AGAIN;
   else if (p) {
-    p->drained = now_micros();
-    if (p->pending)
-      mark = AVL_DRAIN_AGAIN;
-    else {
-      p->pending = 1;
-      p->next_pending = hub->pending;
-      hub->pending = p;
-    }
+    p->pending = 1;
+    p->next_pending = hub->pending;
+    hub->pending = p;
   }
   pthread_mutex_unlock(&hub->lock);
   return mark;
 }
 
-// note_batch notes the batch of a log line. The line is "[thrd:...]: BROKER:
-// TOPIC [PARTITION]: Produce MessageSet with COUNT message(s) (... MsgId FIRST,
-// ...". The library logs the line when it makes the batch, before it sends the
-// batch. A batch that is sent again has the same messages and the same numbers.
-// If the numbers begin at 1 again, the library has forgotten the partition.
-static void note_batch(avl_hub *hub, const char *text) {
-  static const char with[] = "]: Produce MessageSet with ", id[] = "MsgId ";
+// batch_of_line finds the batch of a log line. The line has "TOPIC [PARTITION]",
+// then what is in with, then "COUNT message(s) (... MsgId FIRST, ...".
+// batch_of_line returns the partition, or NULL, and the numbers of the first and
+// the last message. The caller holds lock.
+static partition *batch_of_line(avl_hub *hub, const char *text, const char *with, uint64_t *first, uint64_t *last) {
+  static const char id[] = "MsgId ";
   const char *end = strstr(text, with), *at = end ? strstr(end, id) : NULL;
-  if (!at)
-    return;
-  long count = strtol(end + sizeof with - 1, NULL, 10);
-  uint64_t first = strtoull(at + sizeof id - 1, NULL, 10), last = first + (uint64_t)count - 1;
+  partition *p = at ? named_partition(hub, text, end) : NULL;
+  if (!p)
+    return NULL;
+  *first = strtoull(at + sizeof id - 1, NULL, 10);
+  *last = *first + strtoull(end + strlen(with), NULL, 10) - 1;
+  return p;
+}
+
+// note_batch notes the batch of a log line, which has "Produce MessageSet with".
+// The library logs the line when it makes the batch, before it sends the batch.
+// A batch that is sent again has the same messages and the same numbers. If the
+// numbers begin at 1 again, the library has forgotten the partition.
+static void note_batch(avl_hub *hub, const char *text) {
+  uint64_t first, last;
   pthread_mutex_lock(&hub->lock);
-  partition *p = named_partition(hub, text, end);
-  if (p && (last > p->last || first <= 1)) {
-    p->last = last;
-    p->made = now_micros();
+  partition *p = batch_of_line(hub, text, "]: Produce MessageSet with ", &first, &last);
+  if (p && (first <= 1 || !p->made || last > p->batches[(p->made - 1) % BATCHES].last))
+    p->batches[p->made++ % BATCHES] = (batch){last, now_micros()};
+  pthread_mutex_unlock(&hub->lock);
+}
+
+// is_error reports whether the text of a log line begins with the text of a code.
+static int is_error(const char *text, int code) {
+  const char *error = rd_kafka_err2str(code);
+  size_t len = strlen(error);
+  return strncmp(text, error, len) == 0 && strncmp(text + len, " (actions ", 10) == 0;
+}
+
+// may_be_written reports whether a failed batch may be in the log. The line ends
+// with "ERROR (actions ACTION,...". RETRY is the error of a batch that no
+// connection has sent. If the library does not send the batch again, the error
+// itself says whether the batch is in the log, see certainlyNotPersisted.
+static int may_be_written(const char *error) {
+  if (is_error(error, RETRY))
+    return 0;
+  const char *actions = strstr(error, " (actions ");
+  return is_error(error, OUT_OF_ORDER_SEQUENCE_NUMBER) || !actions || !strstr(actions, "Permanent");
+}
+
+// note_failure notes the failed batch of a log line, which has "MessageSet with"
+// and the error. The line comes before the line about the drain, and before the
+// outcomes of the messages.
+static void note_failure(avl_hub *hub, const char *text) {
+  static const char with[] = " encountered error: ";
+  const char *error = strstr(text, with);
+  if (!error || !may_be_written(error + sizeof with - 1))
+    return;
+  uint64_t first, last;
+  pthread_mutex_lock(&hub->lock);
+  partition *p = batch_of_line(hub, text, "]: MessageSet with ", &first, &last);
+  if (p) {
+    int64_t made = now_micros();
+    for (uint32_t i = p->made; i > 0 && i + BATCHES > p->made; i--)
+      if (p->batches[(i - 1) % BATCHES].last == last) {
+        made = p->batches[(i - 1) % BATCHES].made;
+        break;
+      }
+    if (made > p->refused)
+      p->refused = made;
+    p->told = 1;
   }
   pthread_mutex_unlock(&hub->lock);
 }
@@ -477,21 +536,20 @@ static void note_delivery(avl_hub *hub, const message_t *m) {
     }
 }
 
-// was_refused reports whether a message may have been in a request when its
-// partition was drained. The library calls such a message "not persisted" if
-// the broker answers "not leader". But a resigning leader also answers "not
-// leader" for a batch that the leader has written but not yet replicated. Such
-// a batch may stay in the log.
+// was_refused reports whether a message may be in a request that has failed. If
+// the broker answered "not leader", the library calls such a message "not
+// persisted". But a resigning leader also answers "not leader" for a batch that
+// the leader has written but not yet replicated. Such a batch may stay in the
+// log.
 //
-// A message that came after the last batch was made is in no request. Without a
-// line about a batch, every message from before the drain may be in one.
+// A message that came after the failed batch was made is not in the batch.
 static int was_refused(avl_hub *hub, const message_t *m) {
   int64_t now = now_micros(); // before the latency, so that produced is not too late
   int64_t produced = now - rd_kafka_message_latency(m);
   const char *topic = rd_kafka_topic_name(m->topic);
   pthread_mutex_lock(&hub->lock);
   partition *p = partition_of(hub, topic, strlen(topic), m->partition, 0);
-  int maybe = p && produced <= p->drained && (!p->made || produced <= p->made);
+  int maybe = p && produced <= p->refused;
   pthread_mutex_unlock(&hub->lock);
   return maybe;
 }
@@ -674,12 +732,16 @@ static void on_log(const rd_kafka_t *rk, int level, const char *tag, const char 
   avl_hub *hub = rk ? rd_kafka_opaque(rk) : NULL;
   if (!hub)
     return;
-  if (level == LOG_DEBUG && hub->guard && strcmp(tag, "ERRSEQ") == 0)
-    rd_kafka_test_fatal_error((rd_kafka_t *)rk, OUT_OF_ORDER_SEQUENCE_NUMBER, text);
+  if (level == LOG_DEBUG && hub->guard) {
+    if (strcmp(tag, "PRODUCE") == 0)
+      note_batch(hub, text);
+    if (strcmp(tag, "MSGSET") == 0)
+      note_failure(hub, text);
+    if (strcmp(tag, "ERRSEQ") == 0)
+      rd_kafka_test_fatal_error((rd_kafka_t *)rk, OUT_OF_ORDER_SEQUENCE_NUMBER, text);
+  }
   if (level == LOG_DEBUG && strcmp(tag, "DRAIN") == 0)
     add_line(hub, note_drain(hub, text), tag, text);
-  if (level == LOG_DEBUG && hub->guard && strcmp(tag, "PRODUCE") == 0)
-    note_batch(hub, text);
   if (strcmp(tag, "FATAL") == 0)
     note_refusal(hub, text);
   if (level <= hub->max_level)

@@ -78,6 +78,9 @@ func (c *client) noteRetryLine(line string, again bool, now time.Time) {
 	if !again || !retries {
 		c.stalls.forget(key)
 	}
+	if retries {
+		c.narrow(key)
+	}
 	if retries && c.stalls.note(key, int32(node), now) && c.calls.hold() {
 		go func() {
 			defer c.calls.release()

@@ -27,6 +27,7 @@ type partition struct {
 	// held mu, no publisher is inside.
 	mu     sync.Mutex
 	number int32
+	window int32 // most messages that the gate gives at once; 0: all
 	state  gateState
 	held   []held
 

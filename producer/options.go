@@ -151,11 +151,19 @@ func WithRequestTimeout(d time.Duration) Option {
 // WithDeliveryTimeout lets a message expire inside the client after d. Default
 // 0: a message never expires, and the context of the call bounds the wait.
 //
-// Without transactions this option gives up the guarantee. In an outage that
-// lasts longer than d, messages reported as [ErrOutcomeUnknown] are in the log,
-// and delivered messages are there twice. In a transactional producer expiry
-// aborts the transaction, which is safe. There d must not exceed the
-// transaction timeout, and 0 means the transaction timeout.
+// With the transport [Confluent], and without transactions, this option gives
+// up the guarantee. In an outage that lasts longer than d, messages reported as
+// [ErrOutcomeUnknown] are in the log, and delivered messages are there twice. A
+// message that waits for the first message of its partition may expire up to d
+// later.
+//
+// With the transport [Franz] a message that may be in the log does not expire,
+// and the messages behind it in its partition wait too. If the first message of
+// a partition expires, so do the messages behind it, with [ErrNotSent].
+//
+// In a transactional producer expiry aborts the transaction, which is safe.
+// There d must not exceed the transaction timeout, and 0 means the transaction
+// timeout.
 // librdkafka delivery.timeout.ms (message.timeout.ms), Java
 // delivery.timeout.ms.
 func WithDeliveryTimeout(d time.Duration) Option {

@@ -61,9 +61,9 @@ func openForTest(t *testing.T, b *producertest.Broker, linger time.Duration) (*c
 }
 
 // TestMessagesOutsideRequests ends a client while the leader refuses a batch.
-// Only the messages of the refused batch may be in the log. The library had made
-// a batch behind it, which no connection has sent, and none of the messages
-// after that, although all of them came before the refusal.
+// Only the messages of the refused batch may be in the log. The library had
+// made a batch behind it, which no connection has sent. The library had made no
+// batch of the other messages, although they came before the refusal.
 func TestMessagesOutsideRequests(t *testing.T) {
 	t.Parallel()
 	b := producertest.Start(t, producertest.WithTopic("events", 1))

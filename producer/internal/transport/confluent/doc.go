@@ -48,10 +48,15 @@
 //
 // A leader that resigns may answer "not leader" for a batch that it has
 // written, and the batch may stay in the log. librdkafka calls the messages of
-// such a batch not persisted. So if the client ends after such an answer, every
-// message that was in a request counts as possibly persisted. The debug lines
-// of the context msg tell when the library made the last batch of a partition.
-// Messages that came later are in no request, and the engine sends them again.
+// such a batch not persisted. So if the client ends after such an answer, the
+// messages of the batch count as possibly persisted. The debug lines of the
+// context msg name the batches that the library makes and the batches that
+// fail. Messages that came after a batch was made are not in it. The engine
+// sends the other messages again.
+//
+// After such an answer, the gate gives the library the messages of the
+// partition in windows. Otherwise the next batch would have everything that has
+// come meanwhile.
 //
 // # Partitions that stand still
 //

@@ -24,7 +24,14 @@ const (
 type held struct {
 	message *transport.Message
 	token   transport.Token
+	since   time.Time
 }
+
+// expired reports whether a message has waited longer than the delivery
+// timeout. The library counts only from the moment when it gets the message.
+func (h *held) expired(after time.Duration) bool { return after > 0 && time.Since(h.since) >= after }
+
+var errExpired = &transport.Error{Code: transport.TimedOut, Text: "the message waited longer than delivery.timeout.ms"}
 
 // gates holds the partitions that wait for their first message.
 type gates struct {
@@ -57,7 +64,7 @@ func (p *partition) wait(m *transport.Message, token transport.Token) error {
 	if p.state == gateShut {
 		return p.giveFirst(m, token)
 	}
-	p.held = append(p.held, held{clone(m), token})
+	p.held = append(p.held, held{clone(m), token, time.Now()})
 	c.gates.held.Add(1)
 	return nil
 }
@@ -76,16 +83,17 @@ func (p *partition) giveFirst(m *transport.Message, token transport.Token) error
 }
 
 // firstWindow is the number of messages that follow the first message if the
-// broker has refused a request. Each next window is windowGrowth times as large.
+// broker has refused a request. Each next window is windowGrowth times as
+// large.
 const (
 	firstWindow  = 64
 	windowGrowth = 4
 )
 
 // narrow shuts the gate of a partition, because the broker has refused a
-// request. Otherwise everything that comes until the broker takes messages again
-// would be in one request. If the client then ended, the outcome of all these
-// messages would be unknown. A transaction aborts in any case.
+// request. Otherwise one request would have everything that comes until the
+// broker takes messages again. If the client then ended, the outcome of all
+// these messages would be unknown. A transaction aborts in any case.
 func (c *client) narrow(key topicPartition) {
 	if !c.gated || c.config.TransactionalID != "" {
 		return
@@ -108,8 +116,8 @@ func (c *client) narrow(key topicPartition) {
 }
 
 // openGate opens the gate that waited for this outcome, if there is such a
-// gate. If the gate has a window and more messages wait, the last message of the
-// window shuts the gate again.
+// gate. If the gate has a window and more messages wait, the last message of
+// the window shuts the gate again.
 func (c *client) openGate(o *transport.Outcome) {
 	p := c.gates.remove(o.Token)
 	if p == nil {
@@ -137,6 +145,8 @@ func (c *client) openGate(o *transport.Outcome) {
 		switch refusal := c.refusal.Load(); {
 		case refusal != nil:
 			err = refusal
+		case h.expired(c.config.DeliveryTimeout):
+			err = errExpired
 		case p.state == gateOpen:
 			err = p.give(h.message, h.token)
 		default: // this message is the first message now

@@ -147,7 +147,7 @@ func (b *group) refused(p *partition) (failed []transport.Outcome, fatal *transp
 			return
 		}
 		err := failure(code)
-		o := notGiven(p, held{clone(m), token}, err)
+		o := notGiven(p, held{message: clone(m), token: token}, err)
 		if err.Fatal {
 			fatal = err
 		} else {
@@ -163,7 +163,7 @@ func (b *group) refused(p *partition) (failed []transport.Outcome, fatal *transp
 func (b *group) dropped(p *partition, why *transport.Error) []transport.Outcome {
 	var failed []transport.Outcome
 	b.each(func(m *transport.Message, token transport.Token, _ kafka.ErrorCode) {
-		failed = append(failed, notGiven(p, held{clone(m), token}, why))
+		failed = append(failed, notGiven(p, held{message: clone(m), token: token}, why))
 	})
 	return failed
 }

@@ -7,7 +7,6 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -29,6 +28,7 @@ type client struct {
 	run        run                      // of the goroutine that calls promise
 	chunks     chunkPool
 	ticks      ticks
+	expiry     expiry
 	outbox     *outbox
 	background sync.WaitGroup
 	alive      context.Context //nolint:containedctx // the lifetime of the client
@@ -53,6 +53,7 @@ func Open(c *settings.Config, batchBytes int, h transport.Handler) (transport.Cl
 	k := &client{config: c, handler: h, batchBytes: batchBytes}
 	k.topics.Store(&map[string]*topic{})
 	k.wire.client = k
+	k.expiry.after = c.DeliveryTimeout
 	k.promise = k.handlePromise
 	common, connect, err := options(c, h)
 	if err != nil {
@@ -91,9 +92,6 @@ func Open(c *settings.Config, batchBytes int, h transport.Handler) (transport.Cl
 		if c.Retries >= 0 {
 			opts = append(opts, kgo.RecordRetries(c.Retries))
 		}
-	}
-	if c.DeliveryTimeout > 0 {
-		opts = append(opts, kgo.RecordDeliveryTimeout(max(c.DeliveryTimeout, time.Second)))
 	}
 	if c.TransactionalID != "" {
 		opts = append(opts, kgo.TransactionalID(c.TransactionalID), kgo.TransactionTimeout(c.TransactionTimeout))

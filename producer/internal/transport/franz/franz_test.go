@@ -8,5 +8,5 @@ import (
 
 func TestTransport(t *testing.T) {
 	t.Parallel()
-	transporttest.Run(t, transporttest.Library{Open: Open, NamesGuilty: true})
+	transporttest.Run(t, transporttest.Library{Open: Open, NamesGuilty: true, NothingUncertainExpires: true})
 }

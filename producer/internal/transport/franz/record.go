@@ -27,6 +27,7 @@ type record struct {
 	index uint64 // position of the message in its partition
 	// loader says that kgo loads the topic for this message. See topicLoading.
 	loader bool
+	slot   *expirySlot // nil: the message never expires
 }
 
 // message returns a copy of the produced message in new memory.

@@ -1,6 +1,7 @@
 package franz
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"sync"
@@ -240,7 +241,7 @@ func (t *topic) Produce(number int32, m *transport.Message, token transport.Toke
 	}
 	r := p.copy(m, size)
 	r.Topic, r.Partition = t.name, number
-	r.part, r.token, r.loader = p, token, false
+	r.part, r.token, r.loader, r.slot = p, token, false, c.expiry.slot()
 	if m.HasTimestamp {
 		r.Timestamp = time.UnixMilli(m.Timestamp)
 	} else {
@@ -270,7 +271,11 @@ func (p *partition) giveToKgo(r *record) {
 	if c.config.TransactionalID != "" && !c.tx.produced.Load() {
 		c.tx.begun()
 	}
-	c.kgo.Produce(&r.self, &r.Record, c.promise)
+	var ctx context.Context = &r.self
+	if r.slot != nil {
+		ctx = r.slot
+	}
+	c.kgo.Produce(ctx, &r.Record, c.promise)
 }
 
 // release gives the waiting messages to kgo. The caller holds p.mu.

@@ -38,6 +38,10 @@ type Library struct {
 	// NoFailureDetails says that the library reports nothing about a failed
 	// message. Every failure is then possibly persisted.
 	NoFailureDetails bool
+	// NothingUncertainExpires says that a message with a delivery timeout does
+	// not expire if the message, or an earlier message of its partition, may be
+	// in the log.
+	NothingUncertainExpires bool
 	// NoTimestampZero says that the library refuses the timestamp 0.
 	NoTimestampZero bool
 }
@@ -50,6 +54,7 @@ func Run(t *testing.T, lib Library) {
 	}{
 		{"outcomes", testOutcomes},
 		{"faults", testFaults},
+		{"expiry", testExpiry},
 		{"refused", testRefused},
 		{"transactions", testTransactions},
 		{"security", testSecurity},

@@ -13,6 +13,47 @@ import (
 	"github.com/avroline/avroline/producer/producertest"
 )
 
+// TestTopicSmaller deletes a topic while messages are published, and creates it
+// again with fewer partitions. Messages of the missing partitions fail, another
+// topic goes on, and the producer then uses the partitions that there are.
+func TestTopicSmaller(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t, producertest.WithTopic("orders", 6), producertest.WithTopic("payments", 1))
+	p := newProducer(t, b.Addrs(), producer.WithMetadataMaxAge(100*time.Millisecond))
+	losses.Store(p, true)
+	last := producer.WithPartitioner(func(_ []byte, n int32) int32 { return n - 1 })
+	orders := producer.NewTopic("orders", producer.NoKey[*event](), last)
+	payments := producer.NewTopic("payments", producer.NoKey[*event]())
+	ctx := waitCtx(t)
+	if d, err := orders.Publish(ctx, p, &event{}); err != nil || d.Partition != 5 {
+		t.Fatal(d, err)
+	}
+	cl, err := kgo.NewClient(kgo.SeedBrokers(b.Addrs()...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cl.Close()
+	if _, err := kadm.NewClient(cl).DeleteTopics(ctx, "orders"); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.CreateTopic("orders", 2, nil); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		d, err := orders.Publish(ctx, p, &event{})
+		if _, err := payments.Publish(ctx, p, &event{}); err != nil {
+			t.Fatalf("the other topic: %v", err)
+		}
+		switch {
+		case err == nil && d.Partition == 1:
+			return
+		case ctx.Err() != nil:
+			t.Fatalf("the last message: partition %d, %v", d.Partition, err)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
 // TestTopicDeleted deletes a topic while the producer runs. The errors name the
 // missing topic, another topic goes on, and publishing works again when the
 // topic is created again.

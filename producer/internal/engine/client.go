@@ -99,11 +99,11 @@ func newClient(c *Engine, batch int) (*client, error) {
 
 func (k *client) chunk() *chunk { return k.chunks.Get().(*chunk) }
 
-// topicQueues returns a topic's queues, at least n of them.
+// topicQueues returns the queues of a topic's first n partitions.
 func (k *client) topicQueues(topic string, n int32) []*queue {
 	if t := (*k.topics.Load())[topic]; t != nil {
 		if queues := *t.queues.Load(); int32(len(queues)) >= n {
-			return queues
+			return queues[:n:n]
 		}
 	}
 	k.mu.Lock()
@@ -126,7 +126,7 @@ func (k *client) topicQueues(topic string, n int32) []*queue {
 	}
 	k.queues.Store(&all)
 	t.queues.Store(&queues)
-	return queues
+	return queues[:n:n]
 }
 
 // refusedError wraps the reason why a client refuses messages. The engine

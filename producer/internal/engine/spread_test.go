@@ -80,6 +80,16 @@ func TestSpread(t *testing.T) {
 	if n := len(e.clients); n != want {
 		t.Errorf("%d clients, want %d", n, want)
 	}
+	grown := e.Topic("topic-0")
+	if err := b.AddPartitions(grown.Name(), partitions+100); err != nil {
+		t.Fatal(err)
+	}
+	for len(grown.route.Load().queues) < partitions+100 {
+		if ctx.Err() != nil {
+			t.Fatal("the added partitions were not found")
+		}
+		grown.refresh(grown.route.Load())
+	}
 	for slot, load := range e.loads {
 		if k := e.clients[slot]; int(load) != len(*k.queues.Load()) {
 			t.Errorf("client %d has %d partitions, counted %d", slot, len(*k.queues.Load()), load)

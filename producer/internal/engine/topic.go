@@ -328,16 +328,23 @@ func (e *Engine) clientFor(t *Topic, limit int64, partitions int32) (*client, er
 	}
 	k := e.clients[t.slot]
 	if !k.idle(t.name) || t.counted > 0 && k.batch == batch {
+		e.countLocked(t, t.slot, partitions)
 		return k, nil
 	}
 	slot, err := e.slotLocked(batch)
 	if err != nil {
 		return nil, err
 	}
+	e.countLocked(t, slot, partitions)
+	return e.clients[slot], nil
+}
+
+// countLocked counts a topic's partitions for the client at slot. The caller
+// holds e.mu.
+func (e *Engine) countLocked(t *Topic, slot int, partitions int32) {
 	e.loads[t.slot] -= t.counted
 	e.loads[slot] += partitions
 	t.slot, t.counted = slot, partitions
-	return e.clients[slot], nil
 }
 
 // refreshTopics looks regularly for added partitions and changed limits. If a
@@ -371,7 +378,13 @@ func (t *Topic) refresh(old *route) {
 	if rules == (topicRules{}) {
 		rules = old.rules
 	}
-	queues := old.client.topicQueues(t.name, n)
+	queues := old.queues
+	if int(n) > len(queues) { // a broker that lags behind may name fewer
+		queues = old.client.topicQueues(t.name, n)
+		t.engine.mu.Lock()
+		t.engine.countLocked(t, t.slot, n)
+		t.engine.mu.Unlock()
+	}
 	if len(queues) != len(old.queues) || rules != old.rules {
 		t.engine.config.Logger.Info("topic_changed", "topic", t.name, "partitions", len(queues), "max_message_bytes", rules.maxMessageBytes)
 		t.route.CompareAndSwap(old, &route{client: old.client, queues: queues, rules: rules})

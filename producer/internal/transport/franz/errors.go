@@ -40,6 +40,8 @@ func convert(err error) *transport.Error {
 		e.AbortRequired = broker == kerr.TransactionAbortable
 	case errors.Is(err, kgo.ErrClientClosed):
 		e.Code = transport.Closed
+	case strings.HasPrefix(err.Error(), noSuchPartition):
+		e.Code = codeUnknownTopic
 	case isCertificate(err):
 		e.Code, e.Retriable = transport.Certificate, true
 	case errors.As(err, &connection): // before the context errors, because a network timeout also matches DeadlineExceeded
@@ -51,6 +53,10 @@ func convert(err error) *transport.Error {
 	}
 	return e
 }
+
+// noSuchPartition is kgo's error if a topic was created again with fewer
+// partitions. kgo has no value for this error.
+const noSuchPartition = "invalid record partitioning choice"
 
 // isFence reports whether another producer owns the transactional id, or
 // whether the coordinator aborted the transaction after its timeout.

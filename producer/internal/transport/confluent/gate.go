@@ -83,12 +83,8 @@ func (p *partition) giveFirst(m *transport.Message, token transport.Token) error
 }
 
 // firstWindow is the number of messages that follow the first message if the
-// broker has refused a request. Each next window is windowGrowth times as
-// large.
-const (
-	firstWindow  = 64
-	windowGrowth = 4
-)
+// broker has refused a request. Each next window is twice as large.
+const firstWindow = 32
 
 // narrow shuts the gate of a partition, because the broker has refused a
 // request. Otherwise one request would have everything that comes until the
@@ -132,7 +128,7 @@ func (c *client) openGate(o *transport.Outcome) {
 		p.state = gateOpen
 		if p.window > 0 && len(list) > int(p.window) {
 			last = int(p.window) - 1
-			p.window *= windowGrowth
+			p.window *= 2
 		} else {
 			p.window = 0
 		}

@@ -481,22 +481,15 @@ static void note_batch(avl_hub *hub, const char *text) {
   pthread_mutex_unlock(&hub->lock);
 }
 
-// is_error reports whether the text of a log line begins with the text of a code.
-static int is_error(const char *text, int code) {
-  const char *error = rd_kafka_err2str(code);
-  size_t len = strlen(error);
-  return strncmp(text, error, len) == 0 && strncmp(text + len, " (actions ", 10) == 0;
-}
-
 // may_be_written reports whether a failed batch may be in the log. The line ends
 // with "ERROR (actions ACTION,...". RETRY is the error of a batch that no
 // connection has sent. If the library does not send the batch again, the error
-// itself says whether the batch is in the log, see certainlyNotPersisted.
+// itself says whether the batch is in the log, see certainlyNotPersisted. This
+// holds for a wrong sequence number too: the broker has not written the batch,
+// and the guard ends the client.
 static int may_be_written(const char *error) {
-  if (is_error(error, RETRY))
-    return 0;
-  const char *actions = strstr(error, " (actions ");
-  return is_error(error, OUT_OF_ORDER_SEQUENCE_NUMBER) || !actions || !strstr(actions, "Permanent");
+  const char *unsent = rd_kafka_err2str(RETRY), *actions = strstr(error, " (actions ");
+  return strncmp(error, unsent, strlen(unsent)) != 0 && (!actions || !strstr(actions, "Permanent"));
 }
 
 // note_failure notes the failed batch of a log line, which has "MessageSet with"

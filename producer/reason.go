@@ -69,7 +69,7 @@ var reasonRules = [...]reasonRule{
 	{ReasonTimedOut, func(err error) bool { return hasCode(err, transport.TimedOut) }},
 	{ReasonBroker, func(err error) bool {
 		var broker *KafkaError
-		return errors.As(err, &broker) && broker.Code > 0
+		return errors.As(err, &broker) && broker.Code.OfBroker()
 	}},
 	{ReasonPanic, func(err error) bool { return errors.As(err, new(*PanicError)) }},
 	{ReasonContext, isAny(context.Canceled, context.DeadlineExceeded)},

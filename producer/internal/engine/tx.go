@@ -27,7 +27,7 @@ type fencedError struct{ cause error }
 
 func (e *fencedError) Error() string {
 	s := ErrFenced.Error() + ": another producer has taken over the transactional id"
-	if code := codeOf(e.cause); code > 0 {
+	if code := codeOf(e.cause); code.OfBroker() {
 		s += " (" + code.String() + ")"
 	}
 	return s

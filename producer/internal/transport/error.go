@@ -35,16 +35,15 @@ func (e *Error) Error() string {
 // Unwrap returns the library's own error.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Code is an error code of Kafka's protocol, or a negative code of this
-// package.
+// Code is an error code of Kafka's protocol, or a code of this package.
 type Code int16
 
-// Codes that never come from a broker are negative. Codes of brokers have
-// Kafka's numbers.
+// Codes that never come from a broker are below -1. Codes of brokers have
+// Kafka's numbers, and -1 is UNKNOWN_SERVER_ERROR.
 const (
 	// TimedOut means that the timeout of the message or of the call ended in
 	// the client.
-	TimedOut Code = -1 - iota
+	TimedOut Code = -2 - iota
 	// Transport means that the client could reach no broker.
 	Transport
 	// AllBrokersDown means that no broker is connected.
@@ -94,6 +93,9 @@ const (
 	InvalidRecord                      Code = 87
 )
 
+// OfBroker reports whether the code is one of Kafka's protocol.
+func (c Code) OfBroker() bool { return c > 0 || c == -1 }
+
 // String returns Kafka's name of a broker's code, such as "Kafka error
 // INVALID_TIMESTAMP (32)", and a few words for the other codes.
 func (c Code) String() string {
@@ -104,7 +106,7 @@ func (c Code) String() string {
 	}[c]; ok {
 		return name
 	}
-	if known := kerr.TypedErrorForCode(int16(c)); known != nil && known != kerr.UnknownServerError {
+	if known := kerr.TypedErrorForCode(int16(c)); known != nil && known.Code == int16(c) {
 		return fmt.Sprintf("Kafka error %s (%d)", known.Message, int16(c))
 	}
 	return fmt.Sprintf("Kafka error %d", int16(c))

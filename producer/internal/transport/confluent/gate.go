@@ -214,7 +214,7 @@ func notGiven(p *partition, h held, err error) transport.Outcome {
 	switch e := convert(err); {
 	case e.Fatal: // the client ended, whatever the message is
 		o.Err = &transport.Error{Code: transport.Purged, Text: e.Text, Err: e}
-	case e.Code > 0 || e.Code == transport.Invalid: // the message itself is wrong
+	case e.Code.OfBroker() || e.Code == transport.Invalid: // the message itself is wrong
 		o.Guilty = true
 	}
 	return o

@@ -15,6 +15,9 @@ import (
 // abortGrace bounds an abort after the caller's context ended.
 const abortGrace = 5 * time.Second
 
+// drainGrace bounds the wait for delivery reports before an abort.
+const drainGrace = 500 * time.Millisecond
+
 var errPanicked = errors.New("the function panicked")
 
 // runOnce runs one transaction. again is true if the transaction is aborted for
@@ -183,18 +186,23 @@ func (t *Transactional) commit(ctx context.Context, k *client, tx *Tx, took time
 }
 
 // abort ends a transaction without a commit request, and counts its messages as
-// not sent. The messages are not sent even if the abort fails. abort waits for
-// all delivery reports first, because the broker refuses an abort that
-// overtakes the first messages after a commit. abort returns false if the
-// coordinator did not confirm. Then the client is replaced, and the start of
-// the new client ends the transaction.
+// not sent. The messages are not sent even if the abort fails. abort returns
+// false if the coordinator did not confirm. Then the client is replaced, and
+// the start of the new client ends the transaction.
+//
+// abort waits for the delivery reports first, because the broker refuses an
+// abort that overtakes the first messages after a commit. The wait is bounded,
+// because a client in trouble may report the rest only in the abort.
 func (t *Transactional) abort(ctx context.Context, k *client, tx *Tx) bool {
 	if ctx.Err() != nil {
 		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortGrace)
 		defer cancel()
 		ctx = grace
 	}
-	err := k.drain(ctx)
+	reports, cancel := context.WithTimeout(ctx, drainGrace)
+	_ = k.drain(reports)
+	cancel()
+	err := ContextError(ctx)
 	if err == nil && k.refusal.Load() == nil {
 		if err = k.transport.AbortTransaction(ctx); err == nil {
 			t.countMessages(k, &t.engine.count.notSent)

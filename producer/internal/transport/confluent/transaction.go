@@ -89,9 +89,7 @@ func (c *client) CommitTransaction(ctx context.Context) error {
 
 // AbortTransaction implements [transport.Client].
 func (c *client) AbortTransaction(ctx context.Context) error {
-	if err := c.emptyGates(ctx); err != nil {
-		return err
-	}
+	c.dropHeld(&transport.Error{Code: transport.Purged, Text: "the transaction is aborted"})
 	err := c.call(ctx, c.kafka.AbortTransaction)
 	c.waitForHandler(err == nil)
 	return err

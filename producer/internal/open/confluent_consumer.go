@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strings"
 	"sync"
 	"time"
 
@@ -38,6 +39,8 @@ type confluentConsumer struct {
 	static   bool          // a static member keeps its partitions when it closes (KIP-345)
 	// outside is the metadata of a member without a place in the group.
 	outside *kafka.ConsumerGroupMetadata
+	// again is when to call joinAgain. Zero: never.
+	again time.Time
 
 	mu     sync.Mutex // held by Close, and while the client gets a token
 	closed bool
@@ -171,6 +174,9 @@ func (in *confluentConsumer) Poll(ctx context.Context, wait time.Duration) (*tra
 		end = time.Now().Add(wait)
 	}
 	for {
+		if !in.again.IsZero() && time.Now().After(in.again) {
+			in.joinAgain()
+		}
 		event := in.kafka.Poll(millis(min(pollSlice, wait)))
 		if m, ok := event.(*kafka.Message); ok && m.TopicPartition.Error == nil {
 			return consumed(m), nil
@@ -194,11 +200,33 @@ func (in *confluentConsumer) handle(event kafka.Event) error {
 	case *kafka.Message:
 		return in.permanentError(event.TopicPartition.Error)
 	case kafka.Error:
+		if strings.HasPrefix(event.Error(), noOffsets) && len(in.group.Topics) > 0 {
+			in.again = time.Now().Add(in.settings.RetryBackoff)
+		}
 		return in.permanentError(event)
 	case kafka.OAuthBearerTokenRefresh:
 		in.refreshToken()
 	}
 	return nil
+}
+
+// noOffsets begins the library's error if the group's coordinator refuses to
+// name the committed offsets.
+const noOffsets = "Failed to fetch committed offset"
+
+// joinAgain leaves the group and joins it again. If the coordinator has moved,
+// the library does not ask the new one for the committed offsets, and would
+// never read the partitions that it has just got (its issue 5586).
+func (in *confluentConsumer) joinAgain() {
+	in.again = time.Time{}
+	err := in.kafka.Unsubscribe()
+	if err == nil {
+		err = in.kafka.SubscribeTopics(in.group.Topics, in.rebalanced)
+	}
+	in.settings.Logger.Info("group_joined_again", "group", in.group.ID, "err", err)
+	if err != nil {
+		in.again = time.Now().Add(in.settings.RetryBackoff)
+	}
 }
 
 // permanentError returns err if a retry cannot fix err. The trouble function

@@ -7,8 +7,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 )
 
-// TestCodes checks that every error of a broker keeps its name, and that no code
-// of this package is the code of a broker.
+// TestCodes checks that every error of a broker keeps its name, and that no
+// code of this package is the code of a broker.
 func TestCodes(t *testing.T) {
 	t.Parallel()
 	for code := int16(-1); code < 200; code++ {

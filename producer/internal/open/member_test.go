@@ -6,7 +6,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/avroline/avroline/producer/internal/settings"
 	"github.com/avroline/avroline/producer/internal/transport"
@@ -30,6 +32,7 @@ func TestMember(t *testing.T) {
 			if err := cl.ProduceSync(t.Context(), &kgo.Record{Topic: "events", Value: []byte("value")}).FirstErr(); err != nil {
 				t.Fatal(err)
 			}
+			away := b.Refuse(kerr.CoordinatorLoadInProgress.Code, 1, 1, producertest.Request(kmsg.JoinGroup))
 			c, err := settings.New(settings.ForProcessor, b.Addrs(), "id", nil)
 			if err != nil {
 				t.Fatal(err)
@@ -53,6 +56,7 @@ func TestMember(t *testing.T) {
 			if protocol == transport.ClassicProtocol && member().Refusal() == nil {
 				t.Error("a member without a place may commit offsets")
 			}
+			away.Stop()
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			for {

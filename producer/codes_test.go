@@ -75,8 +75,8 @@ func (c *codeTest) errorf(format string, args ...any) {
 	c.t.Errorf("%s: %s", c.code.Message, fmt.Sprintf(format, args...))
 }
 
-// final reports whether the producer, or the topic for some seconds, is right to
-// take no message after the code.
+// final reports whether the producer, or the topic for some seconds, is right
+// to take no message after the code.
 func (c *codeTest) final(err error) bool {
 	switch c.code {
 	case kerr.ProducerFenced, kerr.InvalidProducerEpoch:

@@ -183,6 +183,7 @@ func TestWindows(t *testing.T) {
 		shut = p.state == gateShut
 		p.mu.Unlock()
 	}
+	var mu sync.Mutex
 	var sizes []int32 // of the batches
 	b.Cluster().ControlKey(int16(kmsg.Produce), func(request kmsg.Request) (kmsg.Response, error, bool) {
 		b.Cluster().KeepControl()
@@ -190,6 +191,8 @@ func TestWindows(t *testing.T) {
 		if err := batch.ReadFrom(request.(*kmsg.ProduceRequest).Topics[0].Partitions[0].Records); err != nil {
 			t.Error(err)
 		}
+		mu.Lock()
+		defer mu.Unlock()
 		sizes = append(sizes, batch.NumRecords)
 		return nil, nil, false
 	})
@@ -201,6 +204,8 @@ func TestWindows(t *testing.T) {
 			t.Fatalf("message %d: offset %d, %v", token, o.Offset, o.Err)
 		}
 	}
+	mu.Lock()
+	defer mu.Unlock()
 	most := int32(firstWindow)
 	for i, size := range sizes {
 		switch {

@@ -64,7 +64,7 @@ type codeTest struct {
 	outcomes map[int64]error // by the number of the message
 }
 
-var codeEvents = producer.NewTopic("events", producer.KeyBy(byKey)) //nolint:gochecknoglobals // immutable
+var codeEvents = producer.NewTopic("events", producer.KeyBy(byKey))
 
 func (c *codeTest) event() *event {
 	c.seq++

@@ -81,7 +81,9 @@ func (c *codeTest) final(err error) bool {
 	switch c.code {
 	case kerr.ProducerFenced, kerr.InvalidProducerEpoch:
 		return errors.Is(err, producer.ErrFenced) || errors.Is(err, producer.ErrFatal)
-	case kerr.TopicAuthorizationFailed, kerr.ClusterAuthorizationFailed, kerr.TransactionalIDAuthorizationFailed:
+	case kerr.TopicAuthorizationFailed: // the next messages are refused for some seconds
+		return err != nil
+	case kerr.ClusterAuthorizationFailed, kerr.TransactionalIDAuthorizationFailed:
 		return producer.ReasonOf(err) == producer.ReasonPermission
 	}
 	return false

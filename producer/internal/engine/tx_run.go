@@ -16,7 +16,7 @@ import (
 const abortGrace = 5 * time.Second
 
 // drainGrace bounds the wait for delivery reports before an abort.
-const drainGrace = 500 * time.Millisecond
+const drainGrace = 2 * time.Second
 
 var errPanicked = errors.New("the function panicked")
 
@@ -190,9 +190,13 @@ func (t *Transactional) commit(ctx context.Context, k *client, tx *Tx, took time
 // false if the coordinator did not confirm. Then the client is replaced, and
 // the start of the new client ends the transaction.
 //
-// abort waits for the delivery reports first, because the broker refuses an
-// abort that overtakes the first messages after a commit. The wait is bounded,
-// because a client in trouble may report the rest only in the abort.
+// abort waits for all delivery reports first. The broker refuses an abort that
+// overtakes the first messages after a commit. And librdkafka gives the
+// sequence numbers of a message without a report to the next transaction. If
+// the message is in the log, the broker takes the next one for a duplicate,
+// which is then lost. If a report stays away, the client is replaced, because
+// librdkafka may report the messages only in the abort. The next client has
+// another epoch.
 func (t *Transactional) abort(ctx context.Context, k *client, tx *Tx) bool {
 	if ctx.Err() != nil {
 		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortGrace)
@@ -200,9 +204,8 @@ func (t *Transactional) abort(ctx context.Context, k *client, tx *Tx) bool {
 		ctx = grace
 	}
 	reports, cancel := context.WithTimeout(ctx, drainGrace)
-	_ = k.drain(reports)
-	cancel()
-	err := ContextError(ctx)
+	defer cancel()
+	err := k.drain(reports)
 	if err == nil && k.refusal.Load() == nil {
 		if err = k.transport.AbortTransaction(ctx); err == nil {
 			t.countMessages(k, &t.engine.count.notSent)

@@ -89,7 +89,9 @@ func (c *client) CommitTransaction(ctx context.Context) error {
 
 // AbortTransaction implements [transport.Client].
 func (c *client) AbortTransaction(ctx context.Context) error {
-	c.dropHeld(&transport.Error{Code: transport.Purged, Text: "the transaction is aborted"})
+	if err := c.emptyGates(ctx); err != nil {
+		return err
+	}
 	err := c.call(ctx, c.kafka.AbortTransaction)
 	c.waitForHandler(err == nil)
 	return err

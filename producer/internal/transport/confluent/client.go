@@ -36,7 +36,9 @@ type client struct {
 	topics map[string]*topic
 
 	refusal atomic.Pointer[transport.Error] // the error that Produce returns after the client has stopped
-	failing sync.Once                       // Fatal is called once
+	failing sync.Once                       // the client ends once
+	ended   atomic.Pointer[transport.Error] // why the client has ended
+	told    sync.Once                       // Fatal is called once
 	closing sync.Once
 	handed  atomic.Uint64 // number of the library's outcomes that the handler has
 	plain   plainState
@@ -238,15 +240,23 @@ func (c *client) event(event kafka.Event) {
 // messages.
 func (c *client) fail(cause error) {
 	c.failing.Do(func() {
-		err := fatal(c.fatalCause(cause))
-		c.refuse(err)
-		c.background.Go(func() {
-			c.handler.Fatal(err)
-			c.dropHeld(err)
-			c.purgeLate()
-		})
+		c.end(fatal(c.fatalCause(cause)))
 	})
 }
+
+// end refuses new messages and gives up the waiting ones. The caller runs under
+// failing.
+func (c *client) end(err *transport.Error) {
+	c.ended.Store(err)
+	c.refuse(err)
+	c.background.Go(func() {
+		c.tellFatal(err)
+		c.dropHeld(err)
+		c.purgeLate()
+	})
+}
+
+func (c *client) tellFatal(err *transport.Error) { c.told.Do(func() { c.handler.Fatal(err) }) }
 
 // fatal converts an error that ends the client. The guard causes such errors by
 // a test function of the library, whose name is no news.
@@ -290,8 +300,13 @@ func (c *client) purgeLate() {
 const purgeEvery = 100 * time.Millisecond
 
 // checkFatal looks for a fatal error of the library in the outcomes, because
-// the outcomes may come before the event with the reason.
+// the outcomes may come before the event with the reason. The handler gets the
+// reason before the outcomes.
 func (c *client) checkFatal(outcomes []transport.Outcome) {
+	if err := c.ended.Load(); err != nil {
+		c.tellFatal(err)
+		return
+	}
 	if c.refusal.Load() != nil {
 		return
 	}
@@ -301,15 +316,8 @@ func (c *client) checkFatal(outcomes []transport.Outcome) {
 				cause := c.kafka.GetFatalError()
 				c.calls.release()
 				if cause != nil {
-					c.failing.Do(func() {
-						err := fatal(cause)
-						c.refuse(err)
-						c.handler.Fatal(err)
-						c.background.Go(func() {
-							c.dropHeld(err)
-							c.purgeLate()
-						})
-					})
+					c.failing.Do(func() { c.end(fatal(cause)) })
+					c.tellFatal(c.ended.Load())
 				}
 			}
 			return

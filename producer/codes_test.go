@@ -38,13 +38,13 @@ func TestEveryCode(t *testing.T) {
 			slots <- struct{}{}
 			all.Go(func() {
 				defer func() { <-slots }()
-				c := &codeTest{t: t, code: known, outcomes: map[int64]error{}}
-				c.broker, c.err = producertest.NewBroker(producertest.WithTopic("events", 3))
-				if c.err != nil {
-					t.Error(c.err)
+				b, err := producertest.NewBroker(producertest.WithTopic("events", 3))
+				if err != nil {
+					t.Error(err)
 					return
 				}
-				defer func() { _ = c.broker.Close() }()
+				defer func() { _ = b.Close() }()
+				c := &codeTest{t: t, code: known, broker: b, outcomes: map[int64]error{}}
 				run(c)
 				c.compare()
 			})
@@ -57,7 +57,6 @@ type codeTest struct {
 	t      *testing.T
 	code   *kerr.Error
 	broker *producertest.Broker
-	err    error
 
 	mu       sync.Mutex
 	seq      int64

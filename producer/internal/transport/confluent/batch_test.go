@@ -60,6 +60,22 @@ func openForTest(t *testing.T, b *producertest.Broker, linger time.Duration) (*c
 	return k, h
 }
 
+// sender returns a function that sends n messages to a partition and returns
+// the number of all messages, which is also the last token.
+func sender(t *testing.T, topic transport.Topic) (send func(partition int32, n int) int) {
+	next := 0
+	return func(partition int32, n int) int {
+		t.Helper()
+		for range n {
+			next++
+			if err := topic.Produce(partition, &transport.Message{Value: []byte("value")}, transport.Token(next)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return next
+	}
+}
+
 // TestMessagesOutsideRequests ends a client while the leader refuses a batch.
 // Only the messages of the refused batch may be in the log. The library had
 // made a batch behind it, which no connection has sent. The library had made no
@@ -72,28 +88,19 @@ func TestMessagesOutsideRequests(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	next := transport.Token(0)
-	send := func(n int) {
-		for range n {
-			next++
-			if err := events.Produce(0, &transport.Message{Value: []byte("value")}, next); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	send(1) // opens the gate
-	h.wait(1)
+	send := sender(t, events)
+	h.wait(send(0, 1)) // opens the gate
 	b.Cluster().Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Count: 1 << 30, Err: kerr.NotLeaderForPartition})
 	slow := b.DelayAnswers(2*time.Second, producertest.Produce)
 	defer slow.Stop()
 	for range 2 { // the request, and the batch behind it
-		send(1)
+		send(0, 1)
 		time.Sleep(300 * time.Millisecond)
 	}
-	send(100)
+	all := send(0, 100)
 	time.Sleep(2 * time.Second) // the refusal arrives
 	k.TestFatalError("the test ends the client")
-	h.wait(int(next))
+	h.wait(all)
 	counts := map[transport.Persistence]int{}
 	for token, o := range h.outcomes {
 		counts[o.Persistence]++
@@ -123,32 +130,23 @@ func TestRefusedAfterLeaderMoved(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	next := 0
-	send := func(partition int32) {
-		t.Helper()
-		next++
-		if err := events.Produce(partition, &transport.Message{Value: []byte("value")}, transport.Token(next)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	send(0)
-	send(1)
-	h.wait(next)
+	send := sender(t, events)
+	send(0, 1)
+	h.wait(send(1, 1))
 	for partition := range int32(2) {
 		other := 1 - b.Cluster().LeaderFor("events", partition)
 		if err := b.Cluster().MoveTopicPartition("events", partition, other); err != nil {
 			t.Fatal(err)
 		}
 	}
-	send(1) // is refused, so the library looks for the leaders of both partitions
-	h.wait(next)
+	h.wait(send(1, 1)) // is refused, so the library looks for the leaders of both partitions
 	time.Sleep(200 * time.Millisecond)
 	b.Cluster().Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Count: 1 << 30, Err: kerr.NotLeaderForPartition})
-	send(0)
+	last := send(0, 1)
 	time.Sleep(500 * time.Millisecond)
 	k.TestFatalError("the test ends the client")
-	h.wait(next)
-	if o := h.outcomes[transport.Token(next)]; o.Persistence != transport.PossiblyPersisted {
+	h.wait(last)
+	if o := h.outcomes[transport.Token(last)]; o.Persistence != transport.PossiblyPersisted {
 		t.Errorf("persistence %d: %v", o.Persistence, o.Err)
 	}
 }
@@ -163,20 +161,10 @@ func TestWindows(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	next := 0
-	send := func(n int) {
-		t.Helper()
-		for range n {
-			next++
-			if err := events.Produce(0, &transport.Message{Value: []byte("value")}, transport.Token(next)); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	send(1)
-	h.wait(next)
+	send := sender(t, events)
+	h.wait(send(0, 1))
 	f := b.Refuse(kerr.NotLeaderForPartition.Code, 1, 1, producertest.Produce)
-	send(1)
+	send(0, 1)
 	p := events.(*topic).partition(0)
 	for shut := false; !shut; time.Sleep(time.Millisecond) {
 		p.mu.Lock()
@@ -196,9 +184,9 @@ func TestWindows(t *testing.T) {
 		sizes = append(sizes, batch.NumRecords)
 		return nil, nil, false
 	})
-	send(1000)
+	all := send(0, 1000)
 	f.Stop()
-	h.wait(next)
+	h.wait(all)
 	for token, o := range h.outcomes {
 		if o.Offset != int64(token)-1 {
 			t.Fatalf("message %d: offset %d, %v", token, o.Offset, o.Err)

@@ -240,19 +240,14 @@ func (c *client) event(event kafka.Event) {
 // messages.
 func (c *client) fail(cause error) {
 	c.failing.Do(func() {
-		c.end(fatal(c.fatalCause(cause)))
-	})
-}
-
-// end refuses new messages and gives up the waiting ones. The caller runs under
-// failing.
-func (c *client) end(err *transport.Error) {
-	c.ended.Store(err)
-	c.refuse(err)
-	c.background.Go(func() {
-		c.tellFatal(err)
-		c.dropHeld(err)
-		c.purgeLate()
+		err := fatal(c.fatalCause(cause))
+		c.ended.Store(err)
+		c.refuse(err)
+		c.background.Go(func() {
+			c.tellFatal(err)
+			c.dropHeld(err)
+			c.purgeLate()
+		})
 	})
 }
 
@@ -316,7 +311,7 @@ func (c *client) checkFatal(outcomes []transport.Outcome) {
 				cause := c.kafka.GetFatalError()
 				c.calls.release()
 				if cause != nil {
-					c.failing.Do(func() { c.end(fatal(cause)) })
+					c.fail(cause)
 					c.tellFatal(c.ended.Load())
 				}
 			}

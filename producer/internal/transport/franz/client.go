@@ -29,6 +29,7 @@ type client struct {
 	chunks     chunkPool
 	ticks      ticks
 	expiry     expiry
+	linger     linger
 	outbox     *outbox
 	background sync.WaitGroup
 	alive      context.Context //nolint:containedctx // the lifetime of the client
@@ -64,12 +65,17 @@ func Open(c *settings.Config, batchBytes int, h transport.Handler) (transport.Cl
 	if err != nil {
 		return nil, err
 	}
+	kgoLinger := c.Linger
+	if c.TransactionalID == "" {
+		k.linger.after, kgoLinger = c.Linger, 0
+		k.linger.wake = make(chan struct{}, 1)
+	}
 	opts := append(common,
 		kgo.Dialer(k.wire.dial),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		kgo.ProducerBatchCompression(compression),
 		kgo.ProducerBatchMaxBytesFn(func(topic string) int32 { return int32(k.limit(topic)) }),
-		kgo.ProducerLinger(c.Linger),
+		kgo.ProducerLinger(kgoLinger),
 		// The engine limits the messages in flight. kgo must never make a
 		// caller wait, because Produce runs under a lock.
 		kgo.MaxBufferedRecords(math.MaxInt32),
@@ -102,6 +108,9 @@ func Open(c *settings.Config, batchBytes int, h transport.Handler) (transport.Cl
 	k.tx.client = k
 	k.outbox = newOutbox(h)
 	k.alive, k.die = context.WithCancel(context.Background())
+	if k.linger.after > 0 {
+		k.background.Go(func() { k.linger.run(k.alive) })
+	}
 	k.background.Go(k.watch)
 	return k, nil
 }

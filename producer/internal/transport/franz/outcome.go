@@ -111,8 +111,7 @@ func (c *client) handlePromise(kr *kgo.Record, err error) {
 	}
 	retried := err != nil && p.retries(&o)
 	if retried {
-		own := p.ownAside()
-		own.resends = append(own.resends, r)
+		p.ownAside().resends.push(r, r.size())
 	}
 	resume := p.end(1)
 	loader := err != nil && r.loader
@@ -152,10 +151,9 @@ func (p *partition) end(n uint64) (resume func()) {
 	}
 	p.forgetEnded()
 	switch c := p.topic.client; {
-	case len(p.aside.resends) > 0:
-		own := p.aside
-		own.retrying = true
-		own.waiting, own.resends = append(own.resends, own.waiting...), nil
+	case !p.aside.resends.empty():
+		p.aside.retrying = true
+		p.waiting.prepend(&p.aside.resends)
 		if c.refusalError() != nil {
 			p.dropWaiting(gaveUpError("the client was told to give up what is not delivered"), nil)
 		} else {
@@ -170,13 +168,15 @@ func (p *partition) end(n uint64) (resume func()) {
 // forgetEnded forgets the state of all ended messages. The caller holds p.mu.
 func (p *partition) forgetEnded() {
 	p.written, p.batches = p.handed, nil
-	if a := p.aside; len(a.waiting)+len(a.resends) == 0 && !a.retrying {
+	if a := p.aside; a.resends.empty() && !a.retrying {
 		p.aside = &noAside
 	} else {
 		a.stamps = nil
 	}
 	p.refusal, p.newSequenceBegun = nil, false
-	p.finishChunk()
+	if p.waiting.empty() {
+		p.finishChunk()
+	}
 }
 
 // retries reports whether a failed message goes back to kgo. A message goes
@@ -202,7 +202,7 @@ func (p *partition) retry() {
 		return // Purge has given up the waiting messages
 	}
 	p.ownAside().retrying = false
-	p.release()
+	p.release(p.waiting.count)
 }
 
 // explain fills in the outcome of a failed message. The caller holds p.mu.

@@ -28,6 +28,67 @@ type record struct {
 	// loader says that kgo loads the topic for this message. See topicLoading.
 	loader bool
 	slot   *expirySlot // nil: the message never expires
+	next   *record     // in a recordList
+}
+
+// recordList is a list of messages. The zero value is empty. An idle partition
+// has an empty list, so the list has no memory of its own.
+type recordList struct {
+	first, last *record
+	count       int32
+	bytes       int
+}
+
+func (l *recordList) empty() bool { return l.first == nil }
+
+// push appends a message of size bytes.
+func (l *recordList) push(r *record, size int) {
+	r.next = nil
+	if l.last == nil {
+		l.first = r
+	} else {
+		l.last.next = r
+	}
+	l.last = r
+	l.count++
+	l.bytes += size
+}
+
+// pop removes the first message of a list that is not empty.
+func (l *recordList) pop() *record {
+	r := l.first
+	l.first, r.next = r.next, nil
+	if l.first == nil {
+		*l = recordList{}
+	} else {
+		l.count--
+		l.bytes -= r.size()
+	}
+	return r
+}
+
+// prepend moves the messages of other to the front of l.
+func (l *recordList) prepend(other *recordList) {
+	if other.empty() {
+		return
+	}
+	if l.last == nil {
+		l.last = other.last
+	}
+	other.last.next = l.first
+	l.first = other.first
+	l.count += other.count
+	l.bytes += other.bytes
+	*other = recordList{}
+}
+
+// size returns the bytes of key, value and headers.
+func (r *record) size() int {
+	n := len(r.Key) + len(r.Value)
+	for _, h := range r.Headers {
+		n += len(h.Key) + len(h.Value)
+	}
+	return n
 }
 
 // message returns a copy of the produced message in new memory.
@@ -123,7 +184,7 @@ func (c *chunk) add(m *transport.Message, size int) *record {
 func (p *partition) copy(m *transport.Message, size int) *record {
 	pool := &p.topic.client.chunks
 	if p.chunk == nil {
-		if p.handed-p.ended < chunkRecords {
+		if p.handed-p.ended+uint64(p.waiting.count) < chunkRecords {
 			return pool.copy(m, size)
 		}
 		p.chunk = pool.take()

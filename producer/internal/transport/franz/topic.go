@@ -3,7 +3,6 @@ package franz
 import (
 	"context"
 	"fmt"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -64,11 +63,17 @@ func (t *topic) canProduce(r *record) bool {
 	return r.loader
 }
 
+// lingers reports whether a message waits for more messages. The first message
+// of a topic does not wait, because kgo loads the topic meanwhile.
+func (t *topic) lingers() bool {
+	return t.client.linger.after > 0 && topicLoading(t.loading.Load()) == topicLoaded
+}
+
 // loaded notes that kgo has put the loader into the queue of its partition.
 // loaded runs under a lock of kgo.
 func (t *topic) loaded() {
 	if t.loading.CompareAndSwap(int32(topicLoads), int32(topicLoaded)) {
-		t.client.background.Go(func() { t.each((*partition).release) })
+		t.client.background.Go(func() { t.each(func(p *partition) { p.release(p.waiting.count) }) })
 	}
 }
 
@@ -80,7 +85,7 @@ func (t *topic) notLoaded(err error) {
 		return
 	}
 	t.each(func(p *partition) {
-		if len(p.aside.waiting) > 0 && !p.aside.retrying {
+		if !p.waiting.empty() && !p.aside.retrying {
 			p.held = true
 			p.dropWaiting(convert(err), p.resume)
 		}
@@ -118,22 +123,27 @@ type partition struct {
 	// newSequenceBegun is true after kgo has begun a new sequence. Then written
 	// and the batches do not match the messages.
 	newSequenceBegun bool
-	refusal          *refusal
-	aside            *aside // noAside: empty
-	now              clock
-	chunk            *chunk // that only this partition fills; nil: none
+	// lingers is true while the partition is in the client's linger.
+	lingers bool
+	refusal *refusal
+	aside   *aside // noAside: empty
+	now     clock
+	chunk   *chunk // that only this partition fills; nil: none
+	// waiting holds the messages that kgo gets later. They linger, or kgo had
+	// no connection for earlier messages (retrying), or kgo is forgetting or
+	// loading the topic.
+	waiting recordList
 }
 
 // aside is the part of a partition's state that is usually empty. A client may
 // have thousands of idle partitions, so the others share noAside.
 type aside struct {
-	// waiting holds messages for later. Either kgo had no connection for
-	// earlier messages (retrying), or kgo is forgetting or loading the topic.
 	// resends holds the messages that kgo gave up because there was no
-	// connection.
-	waiting, resends []*record
-	retrying         bool
-	stamps           []stamp
+	// connection. They wait for the end of the other messages in kgo.
+	resends recordList
+	// retrying is true while the resent messages are at the front of waiting.
+	retrying bool
+	stamps   []stamp
 }
 
 var noAside aside //nolint:gochecknoglobals // never written
@@ -232,9 +242,8 @@ func (t *topic) Produce(number int32, m *transport.Message, token transport.Toke
 	if err := c.refusalError(); err != nil {
 		return err
 	}
-	state := topicState(t.state.Load())
 	switch {
-	case state == topicGone:
+	case topicState(t.state.Load()) == topicGone:
 		return errGone
 	case p.held: // kgo would refuse the message, or the message would overtake a resent message
 		return errRecovering
@@ -247,12 +256,16 @@ func (t *topic) Produce(number int32, m *transport.Message, token transport.Toke
 	} else {
 		r.Timestamp = time.UnixMilli(p.now.read(&c.ticks))
 	}
-	if state == topicRenewed || len(p.aside.resends) > 0 || len(p.aside.waiting) > 0 || !t.canProduce(r) {
-		own := p.ownAside()
-		own.waiting = append(own.waiting, r)
-		return nil
+	if c.config.TransactionalID != "" && !c.tx.produced.Load() {
+		c.tx.begun()
 	}
-	p.giveToKgo(r)
+	p.waiting.push(r, size)
+	if p.waiting.bytes >= t.batchBytes || !t.lingers() {
+		p.release(p.waiting.count)
+	} else if !p.lingers {
+		p.lingers = true
+		c.linger.add(p)
+	}
 	return nil
 }
 
@@ -267,29 +280,27 @@ var errRecovering = &transport.Error{
 func (p *partition) giveToKgo(r *record) {
 	r.index = p.handed
 	p.handed++
-	c := p.topic.client
-	if c.config.TransactionalID != "" && !c.tx.produced.Load() {
-		c.tx.begun()
-	}
 	var ctx context.Context = &r.self
 	if r.slot != nil {
 		ctx = r.slot
 	}
+	c := p.topic.client
 	c.kgo.Produce(ctx, &r.Record, c.promise)
 }
 
-// release gives the waiting messages to kgo. The caller holds p.mu.
-func (p *partition) release() {
-	if p.aside.retrying || p.held || p.topic.blocked() || p.topic.client.refusalError() != nil {
+// release gives at most n of the waiting messages to kgo, if kgo can take them
+// now. The caller holds p.mu.
+func (p *partition) release(n int32) {
+	c := p.topic.client
+	if p.held || p.topic.blocked() || c.refusalError() != nil || p.aside.retrying || !p.aside.resends.empty() {
+		if c.config.TransactionalID != "" {
+			// A commit must not leave the messages behind.
+			p.dropWaiting(gaveUpError("an earlier message of the partition was refused, or the topic was deleted"), nil)
+		}
 		return
 	}
-	waiting, n := p.aside.waiting, 0
-	for n < len(waiting) && p.topic.canProduce(waiting[n]) {
-		p.giveToKgo(waiting[n])
-		n++
-	}
-	if n > 0 {
-		p.aside.waiting = slices.Delete(waiting, 0, n)
+	for ; n > 0 && !p.waiting.empty() && p.topic.canProduce(p.waiting.first); n-- {
+		p.giveToKgo(p.waiting.pop())
 	}
 }
 
@@ -376,7 +387,7 @@ func (p *partition) resume() {
 
 // reopen is resume for a caller that holds p.mu.
 func (p *partition) reopen() {
-	if len(p.aside.waiting) > 0 {
+	if !p.waiting.empty() {
 		err := gaveUpError("an earlier message of the partition was refused")
 		if topicState(p.topic.state.Load()) == topicGone {
 			err = errGone
@@ -387,24 +398,25 @@ func (p *partition) reopen() {
 	p.held = p.handed != p.ended
 }
 
-// dropWaiting ends the messages that kgo has not seen. The caller holds p.mu.
+// dropWaiting ends the messages that kgo has not seen. A transaction with such
+// a message cannot commit. The caller holds p.mu.
 func (p *partition) dropWaiting(err *transport.Error, then func()) {
 	c := p.topic.client
-	waiting := p.aside.waiting
-	for i, r := range waiting {
+	if !p.waiting.empty() && c.config.TransactionalID != "" {
+		c.tx.broken.CompareAndSwap(nil, err)
+	}
+	for !p.waiting.empty() {
+		r := p.waiting.pop()
 		m := r.message()
 		o := transport.Outcome{
 			Token: r.token, Partition: p.number, Offset: -1, Timestamp: m.Timestamp,
 			Persistence: transport.NotPersisted, Err: err, Message: m,
 		}
 		c.chunks.release(r)
-		if i < len(waiting)-1 {
-			c.outbox.put(nil, o)
-		} else {
+		if p.waiting.empty() {
 			c.outbox.put(then, o)
+		} else {
+			c.outbox.put(nil, o)
 		}
-	}
-	if len(waiting) > 0 {
-		p.aside.waiting = nil
 	}
 }

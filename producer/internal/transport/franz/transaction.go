@@ -46,7 +46,10 @@ type operation struct {
 	commit bool
 	done   chan struct{}
 	err    error
+	begun  atomic.Bool // the commit asks the coordinator, or never will: see end
 }
+
+var errCancelled = &transport.Error{Code: transport.State, Text: "the commit was cancelled before the coordinator was asked"}
 
 // InitTransactions implements [transport.Client].
 func (c *client) InitTransactions(ctx context.Context) error {
@@ -87,15 +90,20 @@ func (c *client) BeginTransaction() error {
 
 // CommitTransaction implements [transport.Client].
 func (c *client) CommitTransaction(ctx context.Context) error {
-	return c.tx.end(ctx, true, func(life context.Context) error {
+	return c.tx.end(ctx, true, func(op *operation, life context.Context) error {
+		defer c.outbox.wait()
 		if err := c.kgo.Flush(life); err != nil {
 			return err
 		}
-		c.outbox.wait()
+		// Every promise has run, so broken is set if a message failed. The
+		// handler gets the outcomes while the coordinator works.
 		if err := c.tx.broken.Load(); err != nil {
 			e := *err
 			e.AbortRequired = !e.Fatal
 			return &e
+		}
+		if !op.begun.CompareAndSwap(false, true) {
+			return errCancelled
 		}
 		return c.tx.finish(life, kgo.TryCommit)
 	})
@@ -103,7 +111,12 @@ func (c *client) CommitTransaction(ctx context.Context) error {
 
 // AbortTransaction implements [transport.Client].
 func (c *client) AbortTransaction(ctx context.Context) error {
-	return c.tx.end(ctx, false, func(life context.Context) error {
+	return c.tx.end(ctx, false, func(_ *operation, life context.Context) error {
+		for _, t := range *c.topics.Load() {
+			t.each(func(p *partition) {
+				p.dropWaiting(gaveUpError("the transaction is aborted"), nil)
+			})
+		}
 		if err := c.kgo.AbortBufferedRecords(life); err != nil {
 			return err
 		}
@@ -113,7 +126,11 @@ func (c *client) AbortTransaction(ctx context.Context) error {
 }
 
 // end starts a commit or an abort, or waits for the running operation.
-func (t *transaction) end(ctx context.Context, commit bool, f func(life context.Context) error) error {
+//
+// If the context ends before a commit asks the coordinator, the commit never
+// asks. If the context ends later, the handler has every outcome when end
+// returns. So a missing outcome proves that there is no commit.
+func (t *transaction) end(ctx context.Context, commit bool, f func(op *operation, life context.Context) error) error {
 	t.mu.Lock()
 	op := t.running
 	switch {
@@ -122,7 +139,7 @@ func (t *transaction) end(ctx context.Context, commit bool, f func(life context.
 		t.running = op
 		t.client.background.Go(func() {
 			defer close(op.done)
-			op.err = f(context.Background()) // kgo's Close ends the call
+			op.err = f(op, context.Background()) // kgo's Close ends the call
 		})
 	case op.commit != commit:
 		t.mu.Unlock()
@@ -135,6 +152,9 @@ func (t *transaction) end(ctx context.Context, commit bool, f func(life context.
 		select {
 		case <-op.done:
 		default:
+			if commit && !op.begun.CompareAndSwap(false, true) {
+				t.client.outbox.wait()
+			}
 			return convert(ctx.Err())
 		}
 	}

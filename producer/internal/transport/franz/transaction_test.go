@@ -2,8 +2,10 @@ package franz
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -11,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/avroline/avroline/producer/internal/transport"
+	"github.com/avroline/avroline/producer/producertest"
 )
 
 // TestAbortEndsOffsets aborts a transaction that has offsets, but no partition,
@@ -165,4 +168,87 @@ func (w *offsetsWorld) compare(t *testing.T, offsets ...int64) {
 			t.Errorf("partition %d: offset %d, code %d, want %d", partition, got.Offset, got.ErrorCode, want)
 		}
 	}
+}
+
+// TestCommitCancelled ends the context of a commit while the messages are on
+// their way. The client reports them as not committed, so the coordinator must
+// not get the commit later.
+func TestCommitCancelled(t *testing.T) {
+	t.Parallel()
+	b := producertest.Start(t, producertest.WithTopic("out", 1))
+	config := testConfig(t, b.Addrs(), "id")
+	h := &collector{all: make(chan struct{}), want: 1}
+	opened, err := Open(config, config.BatchBytes, h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer opened.Close()
+	c := opened.(*client)
+	steps(t,
+		func() error { return c.InitTransactions(t.Context()) },
+		c.BeginTransaction,
+		func() error { return produce(c, "out") },
+	)
+	slow := b.DelayAnswers(3*time.Second, producertest.Produce)
+	short, cancel := context.WithCancel(t.Context())
+	go func() {
+		for slow.Hits() == 0 && t.Context().Err() == nil {
+			time.Sleep(time.Millisecond)
+		}
+		cancel()
+	}()
+	if err := c.CommitTransaction(short); err == nil {
+		t.Fatal("the commit was faster than its context")
+	}
+	h.Lock()
+	reported := len(h.outcomes) == 1
+	h.Unlock()
+	if reported {
+		t.Fatal("the message was faster than the context")
+	}
+	slow.Stop()
+	<-h.all
+	c.tx.mu.Lock()
+	op := c.tx.running
+	c.tx.mu.Unlock()
+	<-op.done
+	if op.err == nil {
+		t.Error("the transaction committed after its end")
+	}
+}
+
+// TestBlockedMessage adds a message to a transaction while kgo forgets the
+// topic. The message never leaves, so the transaction must not commit.
+func TestBlockedMessage(t *testing.T) {
+	t.Parallel()
+	b := producertest.Start(t, producertest.WithTopic("out", 1))
+	config := testConfig(t, b.Addrs(), "id")
+	opened, err := Open(config, config.BatchBytes, &collector{all: make(chan struct{}), want: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer opened.Close()
+	c := opened.(*client)
+	ctx := t.Context()
+	steps(t,
+		func() error { return c.InitTransactions(ctx) },
+		c.BeginTransaction,
+		func() error { return produce(c, "out") },
+	)
+	out := (*c.topics.Load())["out"]
+	out.state.Store(int32(topicRenewed))
+	if err := produce(c, "out"); err != nil {
+		t.Fatal(err)
+	}
+	var refused *transport.Error
+	if err := c.CommitTransaction(ctx); !errors.As(err, &refused) || !refused.AbortRequired {
+		t.Errorf("the commit without a message of the transaction: %v", err)
+	}
+	out.state.Store(int32(topicUsable))
+	steps(t,
+		func() error { return c.AbortTransaction(ctx) },
+		c.BeginTransaction,
+		func() error { return produce(c, "out") },
+		func() error { return c.CommitTransaction(ctx) },
+	)
 }

@@ -1,0 +1,119 @@
+package franz
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/avroline/avroline/producer/internal/transport"
+	"github.com/avroline/avroline/producer/producertest"
+)
+
+// TestRecordList compares a list with a slice.
+func TestRecordList(t *testing.T) {
+	t.Parallel()
+	records := make([]record, 6)
+	var l, other recordList
+	for i := range records {
+		records[i].Value = make([]byte, i)
+	}
+	for i := 4; i < 6; i++ {
+		l.push(&records[i], i)
+	}
+	for i := range 4 {
+		other.push(&records[i], i)
+	}
+	l.prepend(&other)
+	l.prepend(&other) // empty
+	if l.count != 6 || l.bytes != 15 || !other.empty() || other.count != 0 {
+		t.Errorf("%d messages, %d bytes; the other list %+v", l.count, l.bytes, other)
+	}
+	var got []int
+	for !l.empty() {
+		got = append(got, len(l.pop().Value))
+	}
+	if !slices.Equal(got, []int{0, 1, 2, 3, 4, 5}) || l != (recordList{}) {
+		t.Errorf("%v, and %+v", got, l)
+	}
+	other.push(&records[1], 1)
+	l.prepend(&other)
+	if l.push(&records[2], 2); l.pop() != &records[1] || l.pop() != &records[2] {
+		t.Error("a message behind prepended ones")
+	}
+}
+
+// TestLingerTimes takes partitions whose time has come.
+func TestLingerTimes(t *testing.T) {
+	t.Parallel()
+	l := linger{after: time.Hour, wake: make(chan struct{}, 1)}
+	first, second := new(partition), new(partition)
+	begun := time.Now()
+	l.add(first)
+	l.add(second)
+	if due := l.take(nil, begun.Add(time.Hour/2)); len(due) > 0 {
+		t.Errorf("%d partitions after half of the time", len(due))
+	}
+	l.due[1].at = l.due[1].at.Add(time.Minute)
+	if due := l.take(nil, l.due[0].at); len(due) != 1 || due[0].partition != first {
+		t.Errorf("first %+v", due)
+	}
+	if due := l.take(nil, begun.Add(time.Hour+time.Minute)); len(due) != 1 || due[0].partition != second || len(l.due) > 0 {
+		t.Errorf("second %+v, left %d", due, len(l.due))
+	}
+	if len(l.wake) != 1 {
+		t.Error("the first partition wakes nobody")
+	}
+}
+
+// TestLinger lets messages wait for an hour. A full batch does not wait, and
+// the end of the client gives the others an outcome.
+func TestLinger(t *testing.T) {
+	t.Parallel()
+	b := producertest.Start(t, producertest.WithTopic("events", 2))
+	config := testConfig(t, b.Addrs(), "")
+	config.Linger = time.Hour
+	const size = 1000
+	h := &collector{all: make(chan struct{}), want: 1}
+	c, err := Open(config, 10*size, h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	topic, err := c.Topic("events")
+	if err != nil {
+		t.Fatal(err)
+	}
+	token := transport.Token(0)
+	send := func(partition int32, n int) {
+		t.Helper()
+		for range n {
+			if err := topic.Produce(partition, &transport.Message{Value: make([]byte, size)}, token); err != nil {
+				t.Fatal(err)
+			}
+			token++
+		}
+	}
+	wait := func(n int) {
+		t.Helper()
+		h.Lock()
+		h.want, h.all = n, make(chan struct{})
+		if len(h.outcomes) == n {
+			close(h.all)
+		}
+		h.Unlock()
+	}
+	send(0, 1) // kgo loads the topic: does not linger
+	<-h.all
+	wait(1 + 10)
+	send(1, 9)
+	send(0, 10)
+	<-h.all
+	wait(1 + 10 + 9)
+	c.Purge()
+	<-h.all
+	for _, o := range h.outcomes {
+		if lingers := o.Token >= 1 && o.Token < 10; lingers != (o.Persistence == transport.NotPersisted) || lingers != (o.Partition == 1) {
+			t.Errorf("message %d: %+v", o.Token, o)
+		}
+	}
+}

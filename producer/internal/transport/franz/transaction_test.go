@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"testing"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -167,53 +166,6 @@ func (w *offsetsWorld) compare(t *testing.T, offsets ...int64) {
 		if got := resp.Groups[0].Topics[0].Partitions[0]; got.Offset != want || got.ErrorCode != 0 {
 			t.Errorf("partition %d: offset %d, code %d, want %d", partition, got.Offset, got.ErrorCode, want)
 		}
-	}
-}
-
-// TestCommitCancelled ends the context of a commit while the messages are on
-// their way. The client reports them as not committed, so the coordinator must
-// not get the commit later.
-func TestCommitCancelled(t *testing.T) {
-	t.Parallel()
-	b := producertest.Start(t, producertest.WithTopic("out", 1))
-	config := testConfig(t, b.Addrs(), "id")
-	h := &collector{all: make(chan struct{}), want: 1}
-	opened, err := Open(config, config.BatchBytes, h)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer opened.Close()
-	c := opened.(*client)
-	steps(t,
-		func() error { return c.InitTransactions(t.Context()) },
-		c.BeginTransaction,
-		func() error { return produce(c, "out") },
-	)
-	slow := b.DelayAnswers(3*time.Second, producertest.Produce)
-	short, cancel := context.WithCancel(t.Context())
-	go func() {
-		for slow.Hits() == 0 && t.Context().Err() == nil {
-			time.Sleep(time.Millisecond)
-		}
-		cancel()
-	}()
-	if err := c.CommitTransaction(short); err == nil {
-		t.Fatal("the commit was faster than its context")
-	}
-	h.Lock()
-	reported := len(h.outcomes) == 1
-	h.Unlock()
-	if reported {
-		t.Fatal("the message was faster than the context")
-	}
-	slow.Stop()
-	<-h.all
-	c.tx.mu.Lock()
-	op := c.tx.running
-	c.tx.mu.Unlock()
-	<-op.done
-	if op.err == nil {
-		t.Error("the transaction committed after its end")
 	}
 }
 

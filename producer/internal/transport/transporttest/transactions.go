@@ -1,13 +1,16 @@
 package transporttest
 
 import (
+	"context"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/avroline/avroline/producer/internal/transport"
+	"github.com/avroline/avroline/producer/producertest"
 )
 
 // testTransactions checks that committed messages are visible once and that
@@ -57,6 +60,10 @@ func testTransactions(t *testing.T, lib Library) {
 			s.compareWithLog(t, b.read(t, name))
 		})
 	})
+	t.Run("a commit without all outcomes never happens", func(t *testing.T) {
+		t.Parallel()
+		testCancelledCommit(t, lib)
+	})
 	t.Run("offsets are committed with the messages", func(t *testing.T) {
 		t.Parallel()
 		onAllBrokers(t, func(t *testing.T, b brokers) { testOffsets(t, lib, b, 10) })
@@ -96,6 +103,45 @@ func testTransactions(t *testing.T, lib Library) {
 			}
 		})
 	})
+}
+
+// testCancelledCommit ends the context of a commit while the broker delays the
+// answer to the messages. The engine then counts the messages as not sent, so
+// the coordinator must not get the commit later.
+func testCancelledCommit(t *testing.T, lib Library) {
+	b := embedded(t)
+	name := b.create(t, "cancelled", 1, nil)
+	ctx := deadline(t)
+	s := open(t, lib, config(t, b.addrs, "cancelled"))
+	must(t, s.client.InitTransactions(ctx))
+	must(t, s.client.BeginTransaction())
+	s.send(t, s.topic(t, name), 1, 5)
+	slow := b.inside.DelayAnswers(3*time.Second, producertest.Produce)
+	commit, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		for slow.Hits() == 0 && ctx.Err() == nil {
+			time.Sleep(time.Millisecond)
+		}
+		cancel()
+	}()
+	if err := s.client.CommitTransaction(commit); err == nil {
+		t.Fatal("the commit was faster than the end of its context")
+	}
+	s.mu.Lock()
+	reported := len(s.outcomes)
+	s.mu.Unlock()
+	if reported == 5 {
+		t.Fatal("the messages were faster than the end of the context")
+	}
+	slow.Stop()
+	s.all(t, 5)
+	time.Sleep(200 * time.Millisecond) // a late commit would be on its way now
+	next := open(t, lib, config(t, b.addrs, "cancelled"))
+	must(t, next.client.InitTransactions(ctx)) // aborts what is open
+	if got := len(b.read(t, name)); got != 0 {
+		t.Errorf("%d messages are visible, want none", got)
+	}
 }
 
 // testOffsets commits n messages and a group's offsets in a transaction, and

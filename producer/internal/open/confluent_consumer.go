@@ -41,6 +41,9 @@ type confluentConsumer struct {
 	outside *kafka.ConsumerGroupMetadata
 	// again is when to call joinAgain. Zero: never.
 	again time.Time
+	// joining is until when the first assignment may be on its way. Zero: the
+	// member had an assignment, or never asked for one.
+	joining time.Time
 
 	mu     sync.Mutex // held by Close, and while the client gets a token
 	closed bool
@@ -64,6 +67,9 @@ func consumeConfluent(c *settings.Config, g transport.Group, trouble func(*trans
 	}
 	if err := in.kafka.SubscribeTopics(g.Topics, in.rebalanced); err != nil {
 		return nil, errors.Join(asError(err), in.Close())
+	}
+	if g.Protocol == transport.ConsumerProtocol {
+		in.joining = time.Now().Add(joinPatience)
 	}
 	return in, nil
 }
@@ -129,7 +135,11 @@ const closePatience = time.Minute
 // leave gives up the partitions before the library's Close. A rebalance that
 // comes during Close may block the library forever (issue 4884 of librdkafka).
 func (in *confluentConsumer) leave() {
-	if len(in.group.Topics) == 0 || in.static || in.kafka.Unsubscribe() != nil {
+	if len(in.group.Topics) == 0 || in.static {
+		return
+	}
+	in.finishJoin()
+	if in.kafka.Unsubscribe() != nil {
 		return
 	}
 	quiet := 0
@@ -143,7 +153,20 @@ func (in *confluentConsumer) leave() {
 	}
 }
 
+// finishJoin waits for the first assignment, shortly after the start. With the
+// group protocol "consumer", the library does not leave the group if the answer
+// to its join is still on the way. The group would keep the member, and its
+// partitions, until the session timeout.
+func (in *confluentConsumer) finishJoin() {
+	for time.Now().Before(in.joining) {
+		if in.handle(in.kafka.Poll(millis(leavePoll))) != nil { // no assignment will come
+			return
+		}
+	}
+}
+
 const (
+	joinPatience  = 5 * time.Second // after the start
 	leavePatience = 5 * time.Second
 	leavePoll     = 5 * time.Millisecond
 )
@@ -154,6 +177,7 @@ func (in *confluentConsumer) rebalanced(_ *kafka.Consumer, event kafka.Event) er
 	revoked, ok := event.(kafka.RevokedPartitions)
 	if !ok {
 		in.settings.Logger.Info("partitions_assigned", "group", in.group.ID, "event", fmt.Sprint(event))
+		in.joining = time.Time{}
 		if in.group.Assigned != nil && !in.closed {
 			in.group.Assigned()
 		}

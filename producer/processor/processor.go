@@ -220,7 +220,17 @@ func (p *Processor[In]) run(ctx context.Context) error {
 func (p *Processor[In]) takeOver(ctx context.Context) error {
 	for {
 		err := p.t.Prepare(ctx)
-		if err == nil || ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
+		var refused *producer.TxError
+		switch {
+		case err == nil, ctx.Err() != nil:
+			return err
+		case errors.Is(err, context.DeadlineExceeded): // after a long wait
+		case errors.As(err, &refused) && refused.Retriable:
+			select {
+			case <-time.After(p.settings.RetryBackoffMax):
+			case <-ctx.Done():
+			}
+		default:
 			return err
 		}
 		p.settings.Logger.WarnContext(ctx, "brokers_away", "group", p.group, "err", err)

@@ -331,6 +331,9 @@ func (tx *Tx) SendOffsets(ctx context.Context, offsets []transport.GroupOffset, 
 	}
 	tx.start()
 	err := tx.client.transport.SendOffsets(ctx, offsets, member)
+	if codeOf(err) == transport.UnknownTopicOrPartition {
+		err = offsetsError{err}
+	}
 	if err != nil {
 		tx.broken.CompareAndSwap(nil, &err)
 	}

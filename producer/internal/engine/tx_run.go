@@ -24,8 +24,8 @@ var errPanicked = errors.New("the function panicked")
 // a temporary reason.
 func (t *Transactional) runOnce(ctx context.Context, f func(tx *Tx) error) (again bool, err error) {
 	k, err := t.readyClient(ctx)
-	if err != nil {
-		return false, err
+	if failed := new(TxError); errors.As(err, &failed) {
+		return failed.Retriable, err
 	}
 	if err := k.transport.BeginTransaction(); err != nil {
 		t.replaceClient(k, err)
@@ -71,7 +71,8 @@ func (t *Transactional) runOnce(ctx context.Context, f func(tx *Tx) error) (agai
 	return t.commit(ctx, k, tx, took)
 }
 
-// readyClient returns a client that can begin a transaction.
+// readyClient returns a client that can begin a transaction. The error is a
+// [*TxError].
 func (t *Transactional) readyClient(ctx context.Context) (*client, error) {
 	k, err := t.engine.mainOrErr()
 	if err != nil {
@@ -91,6 +92,7 @@ func (t *Transactional) readyClient(ctx context.Context) (*client, error) {
 		return k, t.resume(ctx)
 	}
 	var kerr *transport.Error
+	again := false
 	switch {
 	case ctx.Err() != nil:
 		err = t.engine.trouble.explain(err)
@@ -104,9 +106,10 @@ func (t *Transactional) readyClient(ctx context.Context) (*client, error) {
 				t.engine.config.Origin("transaction.timeout.ms"), t.engine.config.TransactionTimeout, err)
 		}
 		t.replaceClient(k, err)
+		again = kerr.Code.OfBroker() && (kerr.Retriable || kerr.Code == unknownServerError)
 		err = diagnose.ExplainDenied(t.engine.config, err, "", "")
 	}
-	return nil, t.txError(ErrNotSent, err)
+	return nil, &TxError{Outcome: ErrNotSent, TransactionalID: t.engine.config.TransactionalID, Cause: err, Retriable: again}
 }
 
 // takeOver takes over the transactional id. When takeOver returns nil, every
@@ -348,7 +351,7 @@ func (t *Transactional) afterAbort(ctx context.Context, tx *Tx, took time.Durati
 			t.engine.config.Origin("transaction.timeout.ms"), t.engine.config.TransactionTimeout, cause)
 		again = took < t.engine.config.TransactionTimeout // an outage took the time, not the function
 	case known:
-		again = !permanent(kerr.Code)
+		again = !permanent(kerr.Code) || errors.As(cause, new(offsetsError))
 	}
 	if ctx.Err() != nil {
 		again = false
@@ -376,6 +379,7 @@ func (t *Transactional) classifyFence(err *transport.Error, tx *Tx) error {
 
 // Error codes of brokers about transactions.
 const (
+	unknownServerError        transport.Code = -1
 	invalidProducerEpoch      transport.Code = 47
 	invalidTxnState           transport.Code = 48
 	invalidProducerIDMapping  transport.Code = 49
@@ -392,6 +396,12 @@ func isFence(err *transport.Error) bool {
 func isGone(err *transport.Error) bool {
 	return err != nil && slices.Contains([]transport.Code{invalidTxnState, invalidProducerIDMapping, unknownProducerID}, err.Code)
 }
+
+// offsetsError is the coordinator's answer that it does not know the topic of
+// an offset. A broker that has just started may not know a topic yet.
+type offsetsError struct{ error }
+
+func (e offsetsError) Unwrap() error { return e.error }
 
 // permanent reports whether another run of the transaction gets the same error.
 func permanent(code transport.Code) bool {

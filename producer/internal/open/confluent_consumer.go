@@ -4,9 +4,12 @@ package open
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -41,6 +44,7 @@ type confluentConsumer struct {
 	outside *kafka.ConsumerGroupMetadata
 	// again is when to call joinAgain. Zero: never.
 	again time.Time
+	stuck stuck
 	// joining is until when the first assignment may be on its way. Zero: the
 	// member had an assignment, or never asked for one.
 	joining time.Time
@@ -58,6 +62,7 @@ func consumeConfluent(c *settings.Config, g transport.Group, trouble func(*trans
 	m["group.id"] = g.ID
 	m["group.protocol"] = string(g.Protocol)
 	m["enable.auto.offset.store"] = false
+	m["statistics.interval.ms"] = millis(statsEvery)
 	if _, given := m["auto.offset.reset"]; !given {
 		m["auto.offset.reset"] = "earliest"
 	}
@@ -228,6 +233,10 @@ func (in *confluentConsumer) handle(event kafka.Event) error {
 			in.again = time.Now().Add(in.settings.RetryBackoff)
 		}
 		return in.permanentError(event)
+	case *kafka.Stats:
+		if parts, err := in.kafka.Assignment(); err == nil && in.stuck.check(event.String(), parts) {
+			in.again = time.Now()
+		}
 	case kafka.OAuthBearerTokenRefresh:
 		in.refreshToken()
 	}
@@ -240,7 +249,10 @@ const noOffsets = "Failed to fetch committed offset"
 
 // joinAgain leaves the group and joins it again. If the coordinator has moved,
 // the library does not ask the new one for the committed offsets, and would
-// never read the partitions that it has just got (its issue 5586).
+// never read the partitions that it has just got (its issue 5586). Nor does the
+// library ask again after a group's error without partitions, such as
+// STALE_MEMBER_EPOCH. That error reaches nobody, so only the statistics show
+// it: see stuck.
 func (in *confluentConsumer) joinAgain() {
 	in.again = time.Time{}
 	err := in.kafka.Unsubscribe()
@@ -251,6 +263,56 @@ func (in *confluentConsumer) joinAgain() {
 	if err != nil {
 		in.again = time.Now().Add(in.settings.RetryBackoff)
 	}
+}
+
+const (
+	// statsEvery is the interval of the library's statistics.
+	statsEvery = 5 * time.Second
+	// leastStuck is the number of statistics in a row that must show a stuck
+	// partition. After each join in vain, the number doubles, because a
+	// partition also waits for the end of another member's transaction.
+	leastStuck, mostStuck = 2, 64
+)
+
+// stuck finds assigned partitions that the library does not read.
+type stuck struct {
+	seen int // statistics in a row with a stuck partition
+	most int // how many are too many; 0: leastStuck
+}
+
+// check reports whether an assigned partition is stuck for too long. stats is a
+// JSON document of the library (STATISTICS.md, "fetch_state").
+func (s *stuck) check(stats string, assigned []kafka.TopicPartition) bool {
+	var doc struct {
+		Topics map[string]struct {
+			Partitions map[string]struct {
+				State string `json:"fetch_state"`
+			} `json:"partitions"`
+		} `json:"topics"`
+	}
+	if json.Unmarshal([]byte(stats), &doc) != nil {
+		return false
+	}
+	idle := slices.ContainsFunc(assigned, func(tp kafka.TopicPartition) bool {
+		switch doc.Topics[*tp.Topic].Partitions[strconv.Itoa(int(tp.Partition))].State {
+		case "none", "stopped":
+			return true
+		}
+		return false
+	})
+	s.most = max(s.most, leastStuck)
+	if !idle {
+		s.seen = 0
+		if len(assigned) > 0 {
+			s.most = leastStuck
+		}
+		return false
+	}
+	if s.seen++; s.seen < s.most {
+		return false
+	}
+	s.seen, s.most = 0, min(2*s.most, mostStuck)
+	return true
 }
 
 // permanentError returns err if a retry cannot fix err. The trouble function

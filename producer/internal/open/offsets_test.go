@@ -19,7 +19,7 @@ import (
 // consumer reads all the same. librdkafka alone never reads (its issue 5586).
 func TestCoordinatorMoved(t *testing.T) {
 	t.Parallel()
-	for _, code := range []*kerr.Error{kerr.NotCoordinator, kerr.CoordinatorNotAvailable, kerr.CoordinatorLoadInProgress, kerr.UnstableOffsetCommit} {
+	for _, code := range []*kerr.Error{kerr.NotCoordinator, kerr.CoordinatorNotAvailable, kerr.CoordinatorLoadInProgress, kerr.UnstableOffsetCommit, kerr.StaleMemberEpoch} {
 		for _, protocol := range []transport.Protocol{transport.ConsumerProtocol, transport.ClassicProtocol} {
 			t.Run(code.Message+"/"+string(protocol), func(t *testing.T) {
 				t.Parallel()

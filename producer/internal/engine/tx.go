@@ -67,7 +67,10 @@ type Transactional struct {
 	fenced  error         // if not nil, every later call returns this error. Under turn
 	resumed bool          // Resume answered after the client's start. Under turn
 	doubt   doubt         // the last commit with an unknown outcome. Under turn
-	group   *group        // if nil, each InTx has its own transaction
+	// unknownTopic is the time since which the coordinator does not know the
+	// topic of an offset. Zero: it does. Under turn.
+	unknownTopic time.Time
+	group        *group // if nil, each InTx has its own transaction
 }
 
 // NewTransactional starts an engine with a transactional id. It does not wait

@@ -24,8 +24,9 @@ var errPanicked = errors.New("the function panicked")
 // a temporary reason.
 func (t *Transactional) runOnce(ctx context.Context, f func(tx *Tx) error) (again bool, err error) {
 	k, err := t.readyClient(ctx)
-	if failed := new(TxError); errors.As(err, &failed) {
-		return failed.Retriable, err
+	if err != nil {
+		failed := new(TxError)
+		return errors.As(err, &failed) && failed.Retriable, err
 	}
 	if err := k.transport.BeginTransaction(); err != nil {
 		t.replaceClient(k, err)
@@ -139,6 +140,7 @@ func (t *Transactional) commit(ctx context.Context, k *client, tx *Tx, took time
 	if err == nil {
 		t.countMessages(k, &t.engine.count.delivered)
 		t.engine.trouble.clear()
+		t.unknownTopic = time.Time{}
 		return false, nil
 	}
 	// The client asks the coordinator only after all messages are reported as
@@ -350,8 +352,13 @@ func (t *Transactional) afterAbort(ctx context.Context, tx *Tx, took time.Durati
 		cause = fmt.Errorf("%w after %v (%s is %v): %w", ErrTxTimedOut, tx.open().Round(time.Millisecond),
 			t.engine.config.Origin("transaction.timeout.ms"), t.engine.config.TransactionTimeout, cause)
 		again = took < t.engine.config.TransactionTimeout // an outage took the time, not the function
+	case errors.As(cause, new(offsetsError)):
+		if t.unknownTopic.IsZero() {
+			t.unknownTopic = time.Now()
+		}
+		again = time.Since(t.unknownTopic) < unknownTopicPatience
 	case known:
-		again = !permanent(kerr.Code) || errors.As(cause, new(offsetsError))
+		again = !permanent(kerr.Code)
 	}
 	if ctx.Err() != nil {
 		again = false
@@ -398,8 +405,11 @@ func isGone(err *transport.Error) bool {
 }
 
 // offsetsError is the coordinator's answer that it does not know the topic of
-// an offset. A broker that has just started may not know a topic yet.
+// an offset. A broker that has just started may not know a topic yet, so the
+// transaction runs again for unknownTopicPatience.
 type offsetsError struct{ error }
+
+const unknownTopicPatience = 30 * time.Second
 
 func (e offsetsError) Unwrap() error { return e.error }
 

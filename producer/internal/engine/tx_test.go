@@ -1,6 +1,12 @@
 package engine
 
-import "testing"
+import (
+	"testing"
+	"time"
+
+	"github.com/avroline/avroline/producer/internal/settings"
+	"github.com/avroline/avroline/producer/internal/transport"
+)
 
 // TestAddAllocates checks that adding a message to a transaction allocates
 // nothing by itself.
@@ -13,5 +19,35 @@ func TestAddAllocates(t *testing.T) {
 		}
 	}); n != 0 {
 		t.Errorf("%v allocations a message", n)
+	}
+}
+
+// TestUnknownTopicOfOffset runs a transaction again for a while if the
+// coordinator does not know the topic of an offset, and not for ever, because
+// the name may be wrong. The same code for a message is final at once.
+func TestUnknownTopicOfOffset(t *testing.T) {
+	t.Parallel()
+	unknown := &transport.Error{Code: transport.UnknownTopicOrPartition}
+	for name, c := range map[string]struct {
+		since time.Duration // 0: now for the first time
+		cause error
+		again bool
+	}{
+		"first":        {0, offsetsError{unknown}, true},
+		"a while":      {unknownTopicPatience / 2, offsetsError{unknown}, true},
+		"too long":     {2 * unknownTopicPatience, offsetsError{unknown}, false},
+		"of a message": {0, unknown, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := &Engine{config: &settings.Config{TransactionTimeout: time.Minute}}
+			tr := &Transactional{engine: e}
+			if c.since > 0 {
+				tr.unknownTopic = time.Now().Add(-c.since)
+			}
+			if again, _ := tr.afterAbort(t.Context(), &Tx{engine: e}, 0, c.cause); again != c.again {
+				t.Errorf("again %t, want %t", again, c.again)
+			}
+		})
 	}
 }

@@ -234,7 +234,7 @@ func (in *confluentConsumer) handle(event kafka.Event) error {
 		}
 		return in.permanentError(event)
 	case *kafka.Stats:
-		if parts, err := in.kafka.Assignment(); err == nil && in.stuck.check(event.String(), parts) {
+		if parts, err := in.kafka.Assignment(); err == nil && len(in.group.Topics) > 0 && in.stuck.check(event.String(), parts) {
 			in.again = time.Now()
 		}
 	case kafka.OAuthBearerTokenRefresh:

@@ -2,6 +2,7 @@ package processor_test
 
 import (
 	"fmt"
+	"sync"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -21,6 +22,8 @@ func TestTemporaryCodes(t *testing.T) {
 		inTx        = append([]*kerr.Error{kerr.ConcurrentTransactions}, coordinator...)
 		leader      = []*kerr.Error{kerr.UnknownTopicOrPartition, kerr.LeaderNotAvailable, kerr.NotLeaderForPartition, kerr.KafkaStorageError}
 	)
+	var all sync.WaitGroup
+	slots := make(chan struct{}, 12) // most cases only wait for a pause to end
 	for key, codes := range map[kmsg.Key][]*kerr.Error{
 		kmsg.FindCoordinator:        {kerr.CoordinatorLoadInProgress, kerr.CoordinatorNotAvailable},
 		kmsg.InitProducerID:         append([]*kerr.Error{kerr.UnknownServerError, kerr.RequestTimedOut}, inTx...),
@@ -36,27 +39,33 @@ func TestTemporaryCodes(t *testing.T) {
 		kmsg.ConsumerGroupHeartbeat: coordinator,
 	} {
 		for _, code := range codes {
-			t.Run(fmt.Sprint(key.Name(), " ", code.Message), func(t *testing.T) {
-				t.Parallel()
-				c := newCopyJob(copytest.Embedded(t), 3)
-				c.messages = 20
-				c.w.Seed(c.reg, c.in, 60, nil)
-				f := kfake.Fault{Keys: []kmsg.Key{key}, Err: code, Count: 4, TopLevel: true}
-				switch key {
-				case kmsg.Fetch, kmsg.ListOffsets, kmsg.Metadata: // not those of the test
-					f.Topic, f.TopLevel = c.in, false
-				case kmsg.Produce, kmsg.TxnOffsetCommit, kmsg.AddPartitionsToTxn, kmsg.OffsetFetch:
-					f.TopLevel = false
-				}
-				h := c.w.Fake.Cluster().Fault(f)
-				if err := run(t, c.processor(copytest.NewID(t)), c.copied(60)); err != nil {
-					t.Errorf("after %d refused requests: %v", h.Hits(), err)
-				}
-				if h.Hits() == 0 && key != kmsg.AddPartitionsToTxn { // new versions of Produce take its place (KIP-890)
-					t.Error("no request was refused")
-				}
-				c.w.WantExactlyOnce(c.out, 60)
+			slots <- struct{}{}
+			all.Go(func() {
+				defer func() { <-slots }()
+				t.Run(fmt.Sprint(key.Name(), " ", code.Message), func(t *testing.T) { testTemporaryCode(t, key, code) })
 			})
 		}
 	}
+	all.Wait()
+}
+
+func testTemporaryCode(t *testing.T, key kmsg.Key, code *kerr.Error) {
+	c := newCopyJob(copytest.Embedded(t), 3)
+	c.messages = 20
+	c.w.Seed(c.reg, c.in, 60, nil)
+	f := kfake.Fault{Keys: []kmsg.Key{key}, Err: code, Count: 4, TopLevel: true}
+	switch key {
+	case kmsg.Fetch, kmsg.ListOffsets, kmsg.Metadata: // not those of the test
+		f.Topic, f.TopLevel = c.in, false
+	case kmsg.Produce, kmsg.TxnOffsetCommit, kmsg.AddPartitionsToTxn, kmsg.OffsetFetch:
+		f.TopLevel = false
+	}
+	h := c.w.Fake.Cluster().Fault(f)
+	if err := run(t, c.processor(copytest.NewID(t)), c.copied(60)); err != nil {
+		t.Errorf("after %d refused requests: %v", h.Hits(), err)
+	}
+	if h.Hits() == 0 && key != kmsg.AddPartitionsToTxn { // new versions of Produce take its place (KIP-890)
+		t.Error("no request was refused")
+	}
+	c.w.WantExactlyOnce(c.out, 60)
 }

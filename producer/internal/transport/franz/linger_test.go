@@ -15,13 +15,13 @@ func TestRecordList(t *testing.T) {
 	records := make([]record, 6)
 	var l, other recordList
 	for i := range records {
-		records[i].Value = make([]byte, i)
+		records[i].size = i
 	}
 	for i := 4; i < 6; i++ {
-		l.push(&records[i], i)
+		l.push(&records[i])
 	}
 	for i := range 4 {
-		other.push(&records[i], i)
+		other.push(&records[i])
 	}
 	l.prepend(&other)
 	l.prepend(&other) // empty
@@ -30,14 +30,14 @@ func TestRecordList(t *testing.T) {
 	}
 	var got []int
 	for !l.empty() {
-		got = append(got, len(l.pop().Value))
+		got = append(got, l.pop().size)
 	}
 	if !slices.Equal(got, []int{0, 1, 2, 3, 4, 5}) || l != (recordList{}) {
 		t.Errorf("%v, and %+v", got, l)
 	}
-	other.push(&records[1], 1)
+	other.push(&records[1])
 	l.prepend(&other)
-	if l.push(&records[2], 2); l.pop() != &records[1] || l.pop() != &records[2] {
+	if l.push(&records[2]); l.pop() != &records[1] || l.pop() != &records[2] {
 		t.Error("a message behind prepended ones")
 	}
 }

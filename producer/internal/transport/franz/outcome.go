@@ -111,7 +111,7 @@ func (c *client) handlePromise(kr *kgo.Record, err error) {
 	}
 	retried := err != nil && p.retries(&o)
 	if retried {
-		p.ownAside().resends.push(r, r.size())
+		p.ownAside().resends.push(r)
 	}
 	resume := p.end(1)
 	loader := err != nil && r.loader

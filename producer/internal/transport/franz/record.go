@@ -28,6 +28,7 @@ type record struct {
 	// loader says that kgo loads the topic for this message. See topicLoading.
 	loader bool
 	slot   *expirySlot // nil: the message never expires
+	size   int         // bytes of key, value and headers
 	next   *record     // in a recordList
 }
 
@@ -41,8 +42,8 @@ type recordList struct {
 
 func (l *recordList) empty() bool { return l.first == nil }
 
-// push appends a message of size bytes.
-func (l *recordList) push(r *record, size int) {
+// push appends a message.
+func (l *recordList) push(r *record) {
 	r.next = nil
 	if l.last == nil {
 		l.first = r
@@ -51,7 +52,7 @@ func (l *recordList) push(r *record, size int) {
 	}
 	l.last = r
 	l.count++
-	l.bytes += size
+	l.bytes += r.size
 }
 
 // pop removes the first message of a list that is not empty.
@@ -62,7 +63,7 @@ func (l *recordList) pop() *record {
 		*l = recordList{}
 	} else {
 		l.count--
-		l.bytes -= r.size()
+		l.bytes -= r.size
 	}
 	return r
 }
@@ -80,15 +81,6 @@ func (l *recordList) prepend(other *recordList) {
 	l.count += other.count
 	l.bytes += other.bytes
 	*other = recordList{}
-}
-
-// size returns the bytes of key, value and headers.
-func (r *record) size() int {
-	n := len(r.Key) + len(r.Value)
-	for _, h := range r.Headers {
-		n += len(h.Key) + len(h.Value)
-	}
-	return n
 }
 
 // message returns a copy of the produced message in new memory.

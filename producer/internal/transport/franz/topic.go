@@ -250,7 +250,7 @@ func (t *topic) Produce(number int32, m *transport.Message, token transport.Toke
 	}
 	r := p.copy(m, size)
 	r.Topic, r.Partition = t.name, number
-	r.part, r.token, r.loader, r.slot = p, token, false, c.expiry.slot()
+	r.part, r.token, r.size, r.loader, r.slot = p, token, size, false, c.expiry.slot()
 	if m.HasTimestamp {
 		r.Timestamp = time.UnixMilli(m.Timestamp)
 	} else {
@@ -259,7 +259,7 @@ func (t *topic) Produce(number int32, m *transport.Message, token transport.Toke
 	if c.config.TransactionalID != "" && !c.tx.produced.Load() {
 		c.tx.begun()
 	}
-	p.waiting.push(r, size)
+	p.waiting.push(r)
 	if p.waiting.bytes >= t.batchBytes || !t.lingers() {
 		p.release(p.waiting.count)
 	} else if !p.lingers {

@@ -112,11 +112,6 @@ func (c *client) CommitTransaction(ctx context.Context) error {
 // AbortTransaction implements [transport.Client].
 func (c *client) AbortTransaction(ctx context.Context) error {
 	return c.tx.end(ctx, false, func(_ *operation, life context.Context) error {
-		for _, t := range *c.topics.Load() {
-			t.each(func(p *partition) {
-				p.dropWaiting(gaveUpError("the transaction is aborted"), nil)
-			})
-		}
 		if err := c.kgo.AbortBufferedRecords(life); err != nil {
 			return err
 		}

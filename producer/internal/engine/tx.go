@@ -202,7 +202,7 @@ func (e *Engine) hold() bool {
 	return true
 }
 
-func (t *Transactional) txError(outcome, cause error) error {
+func (t *Transactional) txError(outcome, cause error) *TxError {
 	return &TxError{Outcome: outcome, TransactionalID: t.engine.config.TransactionalID, Cause: cause}
 }
 

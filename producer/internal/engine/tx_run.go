@@ -110,7 +110,9 @@ func (t *Transactional) readyClient(ctx context.Context) (*client, error) {
 		again = kerr.Code.OfBroker() && (kerr.Retriable || kerr.Code == unknownServerError)
 		err = diagnose.ExplainDenied(t.engine.config, err, "", "")
 	}
-	return nil, &TxError{Outcome: ErrNotSent, TransactionalID: t.engine.config.TransactionalID, Cause: err, Retriable: again}
+	failed := t.txError(ErrNotSent, err)
+	failed.Retriable = again
+	return nil, failed
 }
 
 // takeOver takes over the transactional id. When takeOver returns nil, every

@@ -45,8 +45,8 @@ type confluentConsumer struct {
 	// again is when to call joinAgain. Zero: never.
 	again time.Time
 	stuck stuck
-	// joining is until when the first assignment may be on its way. Zero: the
-	// member had an assignment, or never asked for one.
+	// joining is until when the first assignment after a join may be on its
+	// way. Zero: the member has had the assignment, or never asked for one.
 	joining time.Time
 
 	mu     sync.Mutex // held by Close, and while the client gets a token
@@ -70,13 +70,19 @@ func consumeConfluent(c *settings.Config, g transport.Group, trouble func(*trans
 	if err != nil {
 		return nil, err
 	}
-	if err := in.kafka.SubscribeTopics(g.Topics, in.rebalanced); err != nil {
+	if err := in.subscribe(); err != nil {
 		return nil, errors.Join(asError(err), in.Close())
 	}
-	if g.Protocol == transport.ConsumerProtocol {
+	return in, nil
+}
+
+// subscribe begins to join the group.
+func (in *confluentConsumer) subscribe() error {
+	err := in.kafka.SubscribeTopics(in.group.Topics, in.rebalanced)
+	if err == nil && in.group.Protocol == transport.ConsumerProtocol {
 		in.joining = time.Now().Add(joinPatience)
 	}
-	return in, nil
+	return err
 }
 
 func startConsumer(c *settings.Config, g transport.Group, settings map[string]any, trouble func(*transport.Error)) (*confluentConsumer, error) {
@@ -158,10 +164,10 @@ func (in *confluentConsumer) leave() {
 	}
 }
 
-// finishJoin waits for the first assignment, shortly after the start. With the
-// group protocol "consumer", the library does not leave the group if the answer
-// to its join is still on the way. The group would keep the member, and its
-// partitions, until the session timeout.
+// finishJoin waits for the first assignment, shortly after a join began. With
+// the group protocol "consumer", the library does not leave the group if the
+// answer to its join is still on the way. The group would keep the member, and
+// its partitions, until the session timeout.
 func (in *confluentConsumer) finishJoin() {
 	for time.Now().Before(in.joining) {
 		if in.handle(in.kafka.Poll(millis(leavePoll))) != nil { // no assignment will come
@@ -171,7 +177,7 @@ func (in *confluentConsumer) finishJoin() {
 }
 
 const (
-	joinPatience  = 5 * time.Second // after the start
+	joinPatience  = 5 * time.Second // after the join began
 	leavePatience = 5 * time.Second
 	leavePoll     = 5 * time.Millisecond
 )
@@ -234,7 +240,7 @@ func (in *confluentConsumer) handle(event kafka.Event) error {
 		}
 		return in.permanentError(event)
 	case *kafka.Stats:
-		if parts, err := in.kafka.Assignment(); err == nil && len(in.group.Topics) > 0 && in.stuck.check(event.String(), parts) {
+		if parts, err := in.kafka.Assignment(); err == nil && in.stuck.check(event.String(), parts) {
 			in.again = time.Now()
 		}
 	case kafka.OAuthBearerTokenRefresh:
@@ -257,7 +263,7 @@ func (in *confluentConsumer) joinAgain() {
 	in.again = time.Time{}
 	err := in.kafka.Unsubscribe()
 	if err == nil {
-		err = in.kafka.SubscribeTopics(in.group.Topics, in.rebalanced)
+		err = in.subscribe()
 	}
 	in.settings.Logger.Info("group_joined_again", "group", in.group.ID, "err", err)
 	if err != nil {

@@ -50,24 +50,27 @@ func TestCloseDuringJoin(t *testing.T) {
 					t.Fatal(err)
 				}
 				slow.Stop()
-				members := 0
-				if protocol == transport.ConsumerProtocol {
-					groups, err := kadm.NewClient(cl).DescribeConsumerGroups(t.Context(), group)
-					if err != nil {
-						t.Fatal(err)
-					}
-					members = len(groups[group].Members)
-				} else {
-					groups, err := kadm.NewClient(cl).DescribeGroups(t.Context(), group)
-					if err != nil {
-						t.Fatal(err)
-					}
-					members = len(groups[group].Members)
-				}
-				if members > 0 {
-					t.Errorf("closed during the %s: the group has %d members", group, members)
+				if n := countMembers(t, cl, protocol, group); n > 0 {
+					t.Errorf("closed during the %s: the group has %d members", group, n)
 				}
 			}
 		})
 	}
+}
+
+// countMembers asks the brokers for the number of members of a group.
+func countMembers(t *testing.T, cl *kgo.Client, protocol transport.Protocol, group string) int {
+	t.Helper()
+	if protocol == transport.ConsumerProtocol {
+		groups, err := kadm.NewClient(cl).DescribeConsumerGroups(t.Context(), group)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(groups[group].Members)
+	}
+	groups, err := kadm.NewClient(cl).DescribeGroups(t.Context(), group)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(groups[group].Members)
 }

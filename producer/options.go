@@ -38,7 +38,9 @@ func WithTransport(t Transport) Option {
 
 // WithLinger sets how long the client waits for more messages before it sends a
 // batch that is not full. Default 5 ms, at most 15 minutes. 0 sends at once,
-// which suits synchronous publishing.
+// which suits synchronous publishing. Messages do not wait while Flush, Close,
+// a commit, or a publisher in front of a full buffer waits. In a program that
+// logs client_without_plugin, only a commit ends the wait.
 // librdkafka linger.ms (queue.buffering.max.ms), Java linger.ms.
 func WithLinger(d time.Duration) Option {
 	return settings.Set("WithLinger", func(c *settings.Config) { c.Linger = d }, "linger.ms")

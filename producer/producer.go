@@ -55,10 +55,10 @@ func New(brokers []string, s *serde.Serializer, opts ...Option) (*Producer, erro
 	return p, nil
 }
 
-// Flush waits until all earlier messages have an outcome and their callbacks
-// have returned. Flush does not shorten the client's linger. If ctx ends first,
-// the error wraps the reason of ctx and the last connection error of the
-// client. No message is lost.
+// Flush sends the messages that wait for [WithLinger], and waits until all
+// earlier messages have an outcome and their callbacks have returned. If ctx
+// ends first, the error wraps the reason of ctx and the last connection error
+// of the client. No message is lost.
 func (p *Producer) Flush(ctx context.Context) error { return p.engine.Flush(ctx) }
 
 // Close refuses new messages ([ErrNotSent] with [ErrClosed]) and waits for the

@@ -13,8 +13,8 @@ import (
 // context. Then Close returns and does not wait for the callback.
 const callbackGrace = 5 * time.Second
 
-// Flush waits until all earlier messages have their outcome and their callbacks
-// have returned.
+// Flush sends what waits for linger.ms, and waits until all earlier messages
+// have their outcome and their callbacks have returned.
 func (e *Engine) Flush(ctx context.Context) error {
 	if err := e.waitForOutcomes(ctx); err != nil {
 		return err
@@ -31,15 +31,23 @@ func (e *Engine) Flush(ctx context.Context) error {
 	}
 }
 
-// waitForOutcomes waits until all earlier messages have their outcome. A
-// message that is sent again is in no client for a short time, so settled also
-// waits for the replacement of a client.
+// waitForOutcomes waits until all earlier messages have their outcome. No
+// message waits for linger.ms meanwhile. A message that is sent again is in no
+// client for a short time, so waitForOutcomes also waits for the replacement of
+// a client.
 func (e *Engine) waitForOutcomes(ctx context.Context) error {
 	for {
 		e.mu.Lock()
 		clients := slices.Clone(e.clients)
 		e.mu.Unlock()
-		if err := drain(ctx, clients...); err != nil {
+		for _, k := range clients {
+			k.transport.BeginFlush()
+		}
+		err := drain(ctx, clients...)
+		for _, k := range clients {
+			k.transport.EndFlush()
+		}
+		if err != nil {
 			return e.trouble.explain(err)
 		}
 		r := e.renewalOf(clients)

@@ -91,7 +91,10 @@ func (t *Topic) Send(ctx context.Context, m *Message, choose Chooser, block bool
 			if !block {
 				return NotSent(t.name, partition, e.explainHeld(fmt.Errorf("%w: the buffer (WithMaxInFlight) is full", ErrWouldBlock)))
 			}
-			if inLine, err = e.limit.acquire(ctx, bytes, e.config.MaxBlock); err != nil {
+			route.client.transport.BeginFlush() // as Java does if the buffer is full
+			inLine, err = e.limit.acquire(ctx, bytes, e.config.MaxBlock)
+			route.client.transport.EndFlush()
+			if err != nil {
 				return NotSent(t.name, partition, e.ExplainWait(t.name, err))
 			}
 		}

@@ -122,6 +122,13 @@ type Client interface {
 	CommitTransaction(ctx context.Context) error
 	AbortTransaction(ctx context.Context) error
 
+	// BeginFlush makes the client send messages without waiting for linger.ms,
+	// also the messages that wait now. EndFlush ends this. Each BeginFlush
+	// needs its own EndFlush, and several flushes may overlap. Neither call
+	// waits for outcomes.
+	BeginFlush()
+	EndFlush()
+
 	// Purge gives up every message that is not delivered yet. Every message
 	// gets its outcome, with the best Persistence that the library knows.
 	Purge()

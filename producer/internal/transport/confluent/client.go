@@ -45,6 +45,7 @@ type client struct {
 
 	gates  gates
 	groups groups
+	flush  flush
 	stalls stalls
 	calls  openCalls // calls into the library, except Produce
 
@@ -75,7 +76,7 @@ func open(c *settings.Config, batchBytes int, h transport.Handler, plugin bool) 
 	k := &client{
 		config: c, handler: h, topics: map[string]*topic{}, gated: !c.WeakAcks,
 		acknowledged: !c.WeakAcks || c.Acks != settings.AcksNone, served: make(chan struct{}),
-		states: map[string]string{}, statistics: make(chan string, 1),
+		states: map[string]string{}, statistics: make(chan string, 1), flush: flush{wake: make(chan struct{}, 1)},
 	}
 	k.gates.first = map[transport.Token]*partition{}
 	k.alive, k.die = context.WithCancel(context.Background())
@@ -122,6 +123,7 @@ func open(c *settings.Config, batchBytes int, h transport.Handler, plugin bool) 
 	if k.plugin {
 		go k.serve()
 		k.background.Go(k.serveEvents)
+		k.background.Go(k.runFlushes)
 	} else {
 		go k.servePlain()
 	}

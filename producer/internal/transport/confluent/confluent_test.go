@@ -18,7 +18,7 @@ func TestTransport(t *testing.T) {
 func TestTransportWithoutPlugin(t *testing.T) {
 	t.Parallel()
 	transporttest.Run(t, transporttest.Library{
-		RefusalIsFatal: true, NoFailureDetails: true, NoTimestampZero: true,
+		RefusalIsFatal: true, NoFailureDetails: true, NoTimestampZero: true, LingersInFlush: true,
 		Open: func(c *settings.Config, batchBytes int, h transport.Handler) (transport.Client, error) {
 			k, err := open(c, batchBytes, h, false)
 			if err != nil {

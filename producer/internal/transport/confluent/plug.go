@@ -161,6 +161,12 @@ func (h hub) free() {
 	_ = h.waker.Close()
 }
 
+// flush makes the library send without waiting for linger.ms, for some time or
+// until it has no message. empty says that it has no message.
+func (h hub) flush(most time.Duration) (empty bool) {
+	return C.rd_kafka_flush(C.avl_hub_rk(h.c), C.int(most.Milliseconds())) == 0
+}
+
 // added returns the total number of outcomes that the library has reported.
 func (h hub) added() uint64 { return uint64(C.avl_hub_added(h.c)) }
 

@@ -114,3 +114,4 @@ int avl_produce_group(uintptr_t topic, int32_t partition, char *data, avl_entry 
 rd_kafka_topic_t *rd_kafka_topic_new(rd_kafka_t *rk, const char *topic, void *conf);
 void rd_kafka_topic_destroy(rd_kafka_topic_t *topic);
 int rd_kafka_last_error(void);
+int rd_kafka_flush(rd_kafka_t *rk, int timeout_ms);

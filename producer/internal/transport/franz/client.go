@@ -7,6 +7,7 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -65,7 +66,7 @@ func Open(c *settings.Config, batchBytes int, h transport.Handler) (transport.Cl
 	if err != nil {
 		return nil, err
 	}
-	kgoLinger := c.Linger
+	kgoLinger := min(c.Linger, kgoMostLinger)
 	if c.TransactionalID == "" {
 		k.linger.after, kgoLinger = c.Linger, 0
 		k.linger.wake = make(chan struct{}, 1)
@@ -115,11 +116,12 @@ func Open(c *settings.Config, batchBytes int, h transport.Handler) (transport.Cl
 	return k, nil
 }
 
-// leastBatch and mostBatch are the smallest and the largest batch that kgo
-// allows.
+// kgo allows batches from leastBatch to mostBatch bytes, and a linger of at
+// most kgoMostLinger.
 const (
-	leastBatch = 512
-	mostBatch  = 1 << 30
+	leastBatch    = 512
+	mostBatch     = 1 << 30
+	kgoMostLinger = time.Minute
 )
 
 // limit returns the size of the largest batch of a topic. A client may be open
@@ -243,6 +245,7 @@ func (c *client) Close() {
 		c.refuse(&transport.Error{Code: transport.Closed, Text: "the client is closed"})
 		c.tx.close()
 		c.Purge()
+		c.linger.close()
 		c.die()
 		_ = c.kgo.Flush(context.Background()) // after Flush every promise has run
 		c.kgo.Close()

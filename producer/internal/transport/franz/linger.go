@@ -18,8 +18,11 @@ type linger struct {
 	after time.Duration // 0: messages do not wait
 	wake  chan struct{} // capacity 1
 
-	mu  sync.Mutex
-	due []lingering // in the order of their time
+	mu      sync.Mutex
+	due     []lingering // in the order of their time
+	flushes int         // BeginFlush without EndFlush; messages do not wait
+	stop    func()      // ends kgo's flush
+	closed  bool
 }
 
 // lingering is a partition whose messages go to kgo at a time.
@@ -28,10 +31,14 @@ type lingering struct {
 	at        time.Time
 }
 
-// add adds a partition that is not in the list.
-func (l *linger) add(p *partition) {
+// add adds a partition that is not in the list. add returns false if messages
+// do not wait, because of a flush.
+func (l *linger) add(p *partition) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.flushes > 0 {
+		return false
+	}
 	// run pauses for lingerPart, so the messages wait at most for after.
 	l.due = append(l.due, lingering{p, time.Now().Add(l.after - l.after/lingerPart)})
 	if len(l.due) == 1 {
@@ -40,6 +47,58 @@ func (l *linger) add(p *partition) {
 		default:
 		}
 	}
+	return true
+}
+
+// BeginFlush implements [transport.Client].
+func (c *client) BeginFlush() {
+	l := &c.linger
+	l.mu.Lock()
+	l.flushes++
+	due := l.due
+	l.due = nil
+	if l.flushes == 1 && c.config.TransactionalID != "" && !l.closed {
+		ctx, stop := context.WithCancel(c.alive)
+		l.stop = stop
+		c.background.Go(func() { c.flushKgo(ctx) })
+	}
+	l.mu.Unlock()
+	for _, one := range due {
+		one.partition.endLinger()
+	}
+}
+
+// flushKgo ends the linger of the messages in kgo until ctx ends. kgo's Flush
+// returns when nothing is in flight, so flushKgo calls it again.
+func (c *client) flushKgo(ctx context.Context) {
+	for c.kgo.Flush(ctx) == nil {
+		select {
+		case <-time.After(flushPause):
+		case <-ctx.Done():
+		}
+	}
+}
+
+// flushPause is the time between two calls of kgo's Flush if nothing is in
+// flight.
+const flushPause = time.Millisecond
+
+// EndFlush implements [transport.Client].
+func (c *client) EndFlush() {
+	l := &c.linger
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.flushes--; l.flushes == 0 && l.stop != nil {
+		l.stop()
+		l.stop = nil
+	}
+}
+
+// close says that the client closes.
+func (l *linger) close() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.closed = true
 }
 
 const (

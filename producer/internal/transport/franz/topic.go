@@ -260,11 +260,13 @@ func (t *topic) Produce(number int32, m *transport.Message, token transport.Toke
 		c.tx.begun()
 	}
 	p.waiting.push(r)
-	if p.waiting.bytes >= t.batchBytes || !t.lingers() {
+	waits := p.waiting.bytes < t.batchBytes && t.lingers()
+	if waits && !p.lingers {
+		p.lingers = c.linger.add(p)
+		waits = p.lingers
+	}
+	if !waits {
 		p.release(p.waiting.count)
-	} else if !p.lingers {
-		p.lingers = true
-		c.linger.add(p)
 	}
 	return nil
 }

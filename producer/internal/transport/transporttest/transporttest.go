@@ -42,6 +42,8 @@ type Library struct {
 	// not expire if the message, or an earlier message of its partition, may be
 	// in the log.
 	NothingUncertainExpires bool
+	// LingersInFlush says that messages wait for linger.ms in a flush too.
+	LingersInFlush bool
 	// NoTimestampZero says that the library refuses the timestamp 0.
 	NoTimestampZero bool
 }
@@ -59,6 +61,7 @@ func Run(t *testing.T, lib Library) {
 		{"transactions", testTransactions},
 		{"security", testSecurity},
 		{"partitions", testPartitions},
+		{"flush", testFlush},
 		{"close", testClose},
 		{"topics", testTopics},
 		{"brokers", testBrokers},

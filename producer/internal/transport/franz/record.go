@@ -13,8 +13,11 @@ import (
 
 const (
 	chunkRecords = 64
-	// maxKept is the largest buffer that a chunk keeps for its next messages.
-	maxKept = 64 << 10
+	// maxData is the size of a chunk's largest buffer.
+	maxData = 64 << 10
+	// maxShared is the size of the largest message in a chunk's buffer. A
+	// larger message has its own memory.
+	maxShared = maxData / 8
 )
 
 // record is one message inside kgo.
@@ -110,7 +113,7 @@ func (*recordContext) Value(any) any               { return nil }
 // chunk after all its messages have ended.
 type chunk struct {
 	records [chunkRecords]record
-	data    []byte // the keys, values and values of headers of its messages
+	data    []byte // the keys, values and values of headers; see maxShared
 	used    int
 	left    atomic.Int32 // number of messages that have not ended, plus chunkOpen during filling
 }
@@ -152,12 +155,12 @@ func (p *chunkPool) copy(m *transport.Message, size int) *record {
 	if c == nil {
 		c = p.take()
 	}
-	r := c.add(m, size)
-	if c.used == chunkRecords {
+	if !c.hasRoom(size) {
 		p.finish(c)
-	} else {
-		p.filling.Put(c)
+		c = p.take()
 	}
+	r := c.add(m, size)
+	p.filling.Put(c)
 	return r
 }
 
@@ -172,6 +175,11 @@ func (c *chunk) add(m *transport.Message, size int) *record {
 	return r
 }
 
+// hasRoom reports whether the chunk has room for a message of size bytes.
+func (c *chunk) hasRoom(size int) bool {
+	return c.used < chunkRecords && (len(c.data)+size <= max(cap(c.data), maxData) || size > maxShared)
+}
+
 // copy copies a message of size bytes into a chunk. The caller holds p.mu.
 func (p *partition) copy(m *transport.Message, size int) *record {
 	pool := &p.topic.client.chunks
@@ -181,11 +189,11 @@ func (p *partition) copy(m *transport.Message, size int) *record {
 		}
 		p.chunk = pool.take()
 	}
-	r := p.chunk.add(m, size)
-	if p.chunk.used == chunkRecords {
-		p.finishChunk()
+	if !p.chunk.hasRoom(size) {
+		pool.finish(p.chunk)
+		p.chunk = pool.take()
 	}
-	return r
+	return p.chunk.add(m, size)
 }
 
 // finishChunk gives the partition's chunk back. The caller holds p.mu.
@@ -200,23 +208,33 @@ func (p *partition) finishChunk() {
 // contiguous, because scattered messages would miss the processor's cache.
 func (r *record) fill(m *transport.Message, size int) {
 	c := r.chunk
-	if c.data == nil || cap(c.data)-len(c.data) < size { // nil: an empty value is not null
-		c.data = make([]byte, 0, max(size, min(max(2*cap(c.data), chunkRecords*size), maxKept)))
+	data := c.data
+	switch {
+	case size > maxShared:
+		data = make([]byte, 0, size)
+	case data == nil || cap(data)-len(data) < size: // nil: an empty value is not null
+		data = make([]byte, 0, min(max(2*cap(data), chunkRecords*size), maxData))
 	}
-	r.Key, r.Value = c.keep(m.Key), c.keep(m.Value)
+	r.Key, data = keep(data, m.Key)
+	r.Value, data = keep(data, m.Value)
 	for _, h := range m.Headers {
-		r.Headers = append(r.Headers, kgo.RecordHeader{Key: h.Key, Value: c.keep(h.Value)})
+		kept := kgo.RecordHeader{Key: h.Key}
+		kept.Value, data = keep(data, h.Value)
+		r.Headers = append(r.Headers, kept)
+	}
+	if size <= maxShared {
+		c.data = data
 	}
 }
 
 // keep copies b to data, which has room. nil stays nil.
-func (c *chunk) keep(b []byte) []byte {
+func keep(data, b []byte) (kept, more []byte) {
 	if b == nil {
-		return nil
+		return nil, data
 	}
-	start := len(c.data)
-	c.data = append(c.data, b...)
-	return c.data[start:len(c.data):len(c.data)]
+	start := len(data)
+	data = append(data, b...)
+	return data[start:len(data):len(data)], data
 }
 
 func clone(b []byte) []byte {
@@ -231,9 +249,6 @@ func clone(b []byte) []byte {
 func (p *chunkPool) drop(c *chunk, n int32) {
 	if c.left.Add(-n) == 0 {
 		c.used, c.data = 0, c.data[:0]
-		if cap(c.data) > maxKept {
-			c.data = nil
-		}
 		p.empty.Put(c)
 	}
 }

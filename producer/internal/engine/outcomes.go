@@ -49,31 +49,68 @@ func (k *client) Outcomes(list []transport.Outcome) {
 	if t.closed {
 		return
 	}
-	for len(list) > 0 {
-		some := list[:min(len(list), eventBatch)]
-		for i := range some {
-			k.take(&some[i])
+	for i := range list {
+		k.takeAll(list[i])
+	}
+	k.settle()
+}
+
+// takeAll finds the entries of an outcome.
+func (k *client) takeAll(o transport.Outcome) {
+	q := k.queueOf(o.Token)
+	for left := int(o.More) + 1; left > 0; {
+		var front []entry
+		if q != nil && o.Persistence == transport.Persisted {
+			front = q.front(uint32(o.Token), left)
 		}
-		k.settle()
-		list = list[len(some):]
+		if len(front) == 0 {
+			k.take(q, &o)
+			o.Token++
+			o.Offset++
+			left--
+		} else {
+			k.touch(q)
+			for i := range front {
+				k.outcome(q, &front[i], &o, nil)
+				o.Offset++
+			}
+			q.drop(front)
+			o.Token += transport.Token(len(front))
+			left -= len(front)
+		}
+		if k.events.ended >= eventBatch {
+			k.settle()
+		}
 	}
 }
 
-// take finds the entry of an outcome.
-func (k *client) take(o *transport.Outcome) {
-	t := &k.events
+// queueOf returns the queue of a token, or nil.
+func (k *client) queueOf(token transport.Token) *queue {
 	queues := *k.queues.Load()
-	number, seq := uint32(o.Token>>32), uint32(o.Token)
+	if number := uint32(token >> 32); int(number) < len(queues) {
+		return queues[number]
+	}
+	return nil
+}
+
+// touch notes that the turn has an outcome of a queue.
+func (k *client) touch(q *queue) {
+	if !q.touched {
+		q.touched = true
+		k.events.touched = append(k.events.touched, q)
+	}
+}
+
+// take finds the entry of an outcome of one message.
+func (k *client) take(q *queue, o *transport.Outcome) {
+	t := &k.events
+	seq := uint32(o.Token)
 	var e entry
-	if int(number) >= len(queues) || !queues[number].take(seq, &e) {
+	if q == nil || !q.take(seq, &e) {
 		k.engine.config.Logger.Error("outcome_without_message", "token", uint64(o.Token), "partition", o.Partition)
 		return
 	}
-	q := queues[number]
-	if !q.touched {
-		q.touched = true
-		t.touched = append(t.touched, q)
-	}
+	k.touch(q)
 	switch {
 	case o.Persistence == transport.Persisted:
 		k.outcome(q, &e, o, nil)

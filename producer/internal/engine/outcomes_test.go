@@ -10,6 +10,21 @@ import (
 	"github.com/avroline/avroline/producer/internal/transport"
 )
 
+// newEngine makes an engine whose brokers do not exist.
+func newEngine(t *testing.T) *Engine {
+	t.Helper()
+	config, err := settings.New(settings.ForProducer, []string{"127.0.0.1:1"}, "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := New(config, Callbacks{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = e.Close(context.Background()) })
+	return e
+}
+
 // TestOutcomesFindTheirMessages checks that an outcome belongs to the message
 // with its token, for any order of outcomes and any offsets.
 func TestOutcomesFindTheirMessages(t *testing.T) {
@@ -22,14 +37,7 @@ func TestOutcomesFindTheirMessages(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			config, err := settings.New(settings.ForProducer, []string{"127.0.0.1:1"}, "", nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			p, err := New(config, Callbacks{})
-			if err != nil {
-				t.Fatal(err)
-			}
+			p := newEngine(t)
 			k := p.main()
 			q := k.topicQueues("t", 2)[1]
 			got := make([]int64, n)
@@ -91,5 +99,51 @@ func TestOutcomesFindTheirMessages(t *testing.T) {
 				t.Errorf("Close: %v", err)
 			}
 		})
+	}
+}
+
+// TestOutcomesInRow reports several messages in one outcome, in order and not.
+func TestOutcomesInRow(t *testing.T) {
+	t.Parallel()
+	p := newEngine(t)
+	k := p.main()
+	q := k.topicQueues("t", 1)[0]
+	const n = 1000
+	var got [n]Delivery
+	for i := range n {
+		q.mu.Lock()
+		q.push(&entry{stamp: noStamp, callback: func(d Delivery, err error) {
+			if err != nil || got[i].Topic != "" {
+				t.Errorf("message %d: %v, after %+v", i, err, got[i])
+			}
+			got[i] = d
+		}})
+		p.count.accepted.Add(1)
+		p.limit.try(0)
+		q.mu.Unlock()
+	}
+	row := func(from, to int) transport.Outcome {
+		return transport.Outcome{
+			Token: transport.Token(from), More: int32(to - from - 1), Offset: int64(5000 + from), Timestamp: int64(from + 1), Persistence: transport.Persisted,
+		}
+	}
+	for _, list := range [][]transport.Outcome{
+		{row(0, 1), row(1, 3), row(3, 40)},
+		{row(50, 60), row(70, 71), row(40, 50)}, // the second one comes early
+		{row(60, 70), row(71, 72), row(72, 900)},
+		{row(901, n), row(900, 901), row(n, n+1)}, // there is no message n
+	} {
+		k.Outcomes(list)
+	}
+	if err := p.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for i, d := range got {
+		if d.Offset != int64(5000+i) || d.Timestamp.IsZero() || d.Timestamp.UnixMilli() > int64(i+1) {
+			t.Errorf("message %d: %+v", i, d)
+		}
+	}
+	if s := p.Stats(); s.InFlight != 0 || s.Delivered != n || q.first != nil || q.early != 0 {
+		t.Errorf("stats %+v, %d early", s, q.early)
 	}
 }

@@ -64,6 +64,7 @@ type queue struct {
 	taken   int32
 	first   *chunk
 	popped  int64        // popped entries
+	early   int          // entries with the mark done
 	head    atomic.Int64 // entries with a counted outcome
 
 	waiters atomic.Pointer[waiters]
@@ -127,6 +128,7 @@ func (q *queue) take(seq uint32, e *entry) bool {
 	*slot = entry{}
 	if at > 0 {
 		c.done[i].Store(true)
+		q.early++
 		return true
 	}
 	q.pop()
@@ -156,7 +158,29 @@ func (q *queue) headDone() bool {
 		return false
 	}
 	done.Store(false)
+	q.early--
 	return true
+}
+
+// front returns the entry with a sequence number and the next entries, at most
+// n. front returns nothing if the entry is not at the head. The result may be
+// shorter than n, because a chunk ends.
+func (q *queue) front(seq uint32, n int) []entry {
+	n = min(n, int(q.tail.Load()-q.popped))
+	if n <= 0 || seq != uint32(q.popped) || q.early > 0 {
+		return nil
+	}
+	if q.taken == chunkSize {
+		q.dropChunk()
+	}
+	return q.first.entries[q.taken:min(int(q.taken)+n, chunkSize)]
+}
+
+// drop removes the result of front.
+func (q *queue) drop(front []entry) {
+	clear(front)
+	q.taken += int32(len(front))
+	q.popped += int64(len(front))
 }
 
 // dropChunk removes the first chunk, which has no entry any more.

@@ -50,10 +50,14 @@ const (
 	Persisted
 )
 
-// Outcome reports the final result of one message.
+// Outcome reports the final result of one message, or of several delivered
+// messages in a row.
 type Outcome struct {
 	Token     Token
 	Partition int32
+	// More is the number of further delivered messages. Their tokens and
+	// offsets follow Token and Offset one by one, and all else is the same.
+	More int32
 	// Offset is the message's offset in the log. Offset is -1 if the broker
 	// returned no offset.
 	Offset int64

@@ -56,13 +56,14 @@ func (y *outcomeCounter) waitUntilEmpty() {
 }
 
 func (y *outcomeCounter) Outcomes(outcomes []transport.Outcome) {
-	failed := 0
+	ended, failed := 0, 0
 	for i := range outcomes {
+		ended += int(outcomes[i].More) + 1
 		if outcomes[i].Err != nil {
 			failed++
 		}
 	}
-	y.release(len(outcomes), failed)
+	y.release(ended, failed)
 }
 func (*outcomeCounter) Trouble(*transport.Error) {}
 func (*outcomeCounter) Fatal(*transport.Error)   {}

@@ -1,26 +1,30 @@
 package franz
 
 import (
+	"slices"
 	"sync"
 	"testing"
 
 	"github.com/avroline/avroline/producer/internal/settings"
 	"github.com/avroline/avroline/producer/internal/transport"
+	"github.com/avroline/avroline/producer/internal/transport/transporttest"
 	"github.com/avroline/avroline/producer/producertest"
 )
 
 // collector keeps the outcomes of a client.
 type collector struct {
 	sync.Mutex
-	outcomes []transport.Outcome
-	all      chan struct{} // closed after want outcomes
+	outcomes []transport.Outcome // one for each message
+	reports  int                 // number of outcomes, of one or more messages
+	all      chan struct{}       // closed after want outcomes
 	want     int
 }
 
 func (c *collector) Outcomes(list []transport.Outcome) {
 	c.Lock()
 	defer c.Unlock()
-	c.outcomes = append(c.outcomes, list...)
+	c.reports += len(list)
+	c.outcomes = slices.AppendSeq(c.outcomes, transporttest.Single(list))
 	if len(c.outcomes) == c.want {
 		close(c.all)
 	}

@@ -16,33 +16,41 @@ import (
 // one, because publishers need the same lock. kgo reports the messages of a
 // batch one after the other, on one goroutine at a time, so run needs no lock.
 type run struct {
-	batch    *batch // nil: no run
-	next     uint64 // the index of the next message
-	stamped  bool   // the broker has set the time of the messages
+	batch    *batch    // nil: no run
+	next     uint64    // the index of the next message
+	offset   int64     // of the next message
+	stamped  bool      // the broker has set the time of the messages
+	time     time.Time // of the last outcome, if not stamped
 	outcomes []transport.Outcome
 }
 
 // begin begins a run after the outcome of a batch's first message. The caller
 // holds the partition's lock.
-func (n *run) begin(b *batch, first transport.Outcome, stamped bool) {
-	n.batch, n.next, n.stamped = b, b.first+1, stamped
+func (n *run) begin(b *batch, first transport.Outcome, at time.Time, stamped bool) {
+	n.batch, n.next, n.offset, n.stamped, n.time = b, b.first+1, first.Offset+1, stamped, at
 	n.outcomes = append(n.outcomes[:0], first)
 }
 
 // add adds the outcome of a message, and returns false if the message does not
 // continue the run.
 func (n *run) add(r *record, kr *kgo.Record, err error) bool {
-	first := &n.outcomes[0]
-	if err != nil || r.part != n.batch.part || r.index != n.next || kr.Offset != first.Offset+int64(len(n.outcomes)) {
+	if err != nil || r.part != n.batch.part || r.index != n.next || kr.Offset != n.offset {
 		return false
 	}
 	n.next++
+	n.offset++
+	last := &n.outcomes[len(n.outcomes)-1]
+	if r.token == last.Token+transport.Token(last.More)+1 && (n.stamped || kr.Timestamp.Equal(n.time)) {
+		last.More++
+		return true
+	}
 	o := transport.Outcome{
-		Token: r.token, Partition: first.Partition, Offset: kr.Offset, OnWire: first.OnWire,
-		Persistence: transport.Persisted, Timestamp: first.Timestamp,
+		Token: r.token, Partition: last.Partition, Offset: kr.Offset, OnWire: last.OnWire,
+		Persistence: transport.Persisted, Timestamp: last.Timestamp,
 	}
 	if !n.stamped {
-		o.Timestamp = kr.Timestamp.UnixMilli()
+		n.time = kr.Timestamp
+		o.Timestamp = n.time.UnixMilli()
 	}
 	n.outcomes = append(n.outcomes, o)
 	return true
@@ -54,10 +62,10 @@ func (n *run) complete() bool { return n.next == n.batch.first+n.batch.count }
 // endRun counts the messages of a run, and gives their outcomes to the handler.
 func (c *client) endRun() {
 	n := &c.run
-	p := n.batch.part
+	p, first := n.batch.part, n.batch.first
 	n.batch = nil
 	p.mu.Lock()
-	resume := p.end(uint64(len(n.outcomes)))
+	resume := p.end(n.next - first)
 	p.mu.Unlock()
 	c.outbox.put(resume, n.outcomes...)
 }
@@ -104,7 +112,7 @@ func (c *client) handlePromise(kr *kgo.Record, err error) {
 		o.Timestamp = kr.Timestamp.UnixMilli()
 	}
 	if b != nil && kr.Offset >= 0 && !p.newSequenceBegun && r.index == b.first && b.count > 1 {
-		c.run.begin(b, o, stamped)
+		c.run.begin(b, o, kr.Timestamp, stamped)
 		p.mu.Unlock()
 		c.chunks.release(r)
 		return

@@ -65,6 +65,7 @@ func TestBatchBehindRefusedBatch(t *testing.T) {
 func TestReportsOfBatch(t *testing.T) {
 	t.Parallel()
 	failed := errors.New("failed")
+	inOrder := [3]transport.Token{0, 1, 2}
 	type report struct {
 		offset int64
 		err    error
@@ -72,14 +73,19 @@ func TestReportsOfBatch(t *testing.T) {
 	for name, c := range map[string]struct {
 		reports    [3]report
 		appendTime int64
+		tokens     [3]transport.Token
+		times      [3]int64
+		outcomes   int // outcomes of the transport
 	}{
-		"in the log":           {[3]report{{offset: 10}, {offset: 11}, {offset: 12}}, -1},
-		"LogAppendTime":        {[3]report{{offset: 10}, {offset: 11}, {offset: 12}}, 777},
-		"the last one fails":   {[3]report{{offset: 10}, {offset: 11}, {err: failed}}, -1},
-		"the second one fails": {[3]report{{offset: 10}, {err: failed}, {offset: 12}}, -1},
-		"the offsets jump":     {[3]report{{offset: 10}, {offset: 20}, {offset: 21}}, -1},
-		"all fail":             {[3]report{{err: failed}, {err: failed}, {err: failed}}, -1},
-		"no offsets":           {[3]report{{offset: -1}, {offset: -1}, {offset: -1}}, -1},
+		"in the log":           {[3]report{{offset: 10}, {offset: 11}, {offset: 12}}, -1, inOrder, [3]int64{5, 5, 5}, 1},
+		"other times":          {[3]report{{offset: 10}, {offset: 11}, {offset: 12}}, -1, inOrder, [3]int64{5, 6, 6}, 2},
+		"other tokens":         {[3]report{{offset: 10}, {offset: 11}, {offset: 12}}, -1, [3]transport.Token{7, 8, 3}, [3]int64{5, 5, 5}, 2},
+		"LogAppendTime":        {[3]report{{offset: 10}, {offset: 11}, {offset: 12}}, 777, inOrder, [3]int64{5, 6, 7}, 1},
+		"the last one fails":   {[3]report{{offset: 10}, {offset: 11}, {err: failed}}, -1, inOrder, [3]int64{5, 5, 5}, 2},
+		"the second one fails": {[3]report{{offset: 10}, {err: failed}, {offset: 12}}, -1, inOrder, [3]int64{5, 5, 5}, 3},
+		"the offsets jump":     {[3]report{{offset: 10}, {offset: 20}, {offset: 21}}, -1, inOrder, [3]int64{5, 5, 5}, 3},
+		"all fail":             {[3]report{{err: failed}, {err: failed}, {err: failed}}, -1, inOrder, [3]int64{5, 5, 5}, 3},
+		"no offsets":           {[3]report{{offset: -1}, {offset: -1}, {offset: -1}}, -1, inOrder, [3]int64{5, 5, 5}, 3},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -91,7 +97,7 @@ func TestReportsOfBatch(t *testing.T) {
 			p.answered(b.request, answer{offset: 10, appendTime: c.appendTime})
 			for i, report := range c.reports {
 				r := k.chunks.copy(&transport.Message{Value: []byte("v")}, 1)
-				r.part, r.token, r.index, r.Timestamp = p, transport.Token(i), uint64(i), time.UnixMilli(int64(100+i))
+				r.part, r.token, r.index, r.Timestamp = p, c.tokens[i], uint64(i), time.UnixMilli(c.times[i])
 				r.Offset = report.offset
 				k.handlePromise(&r.Record, report.err)
 			}
@@ -100,17 +106,17 @@ func TestReportsOfBatch(t *testing.T) {
 				t.Errorf("%d messages ended, %d batches, a run %t", p.ended, len(p.batches), k.run.batch != nil)
 			}
 			for i, o := range h.outcomes {
-				report, stamp := c.reports[i], int64(100+i)
+				report, stamp := c.reports[i], c.times[i]
 				persisted := report.err == nil && report.offset >= 0
 				if persisted && c.appendTime >= 0 {
 					stamp = c.appendTime
 				}
-				if int(o.Token) != i || (o.Persistence == transport.Persisted) != persisted || persisted && o.Offset != report.offset || o.Timestamp != stamp {
+				if o.Token != c.tokens[i] || (o.Persistence == transport.Persisted) != persisted || persisted && o.Offset != report.offset || o.Timestamp != stamp {
 					t.Errorf("message %d: %+v", i, o)
 				}
 			}
-			if len(h.outcomes) != 3 {
-				t.Errorf("%d outcomes", len(h.outcomes))
+			if len(h.outcomes) != 3 || h.reports != c.outcomes {
+				t.Errorf("%d outcomes of %d messages, want %d", h.reports, len(h.outcomes), c.outcomes)
 			}
 		})
 	}

@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"os"
 	"strings"
 	"sync"
@@ -248,7 +249,7 @@ func (r *recorder) note(f func()) {
 // Outcomes implements [transport.Handler].
 func (r *recorder) Outcomes(outcomes []transport.Outcome) {
 	r.note(func() {
-		for _, o := range outcomes {
+		for o := range Single(outcomes) {
 			if _, ok := r.outcomes[o.Token]; ok {
 				r.twice = append(r.twice, o.Token)
 			}
@@ -260,6 +261,23 @@ func (r *recorder) Outcomes(outcomes []transport.Outcome) {
 			r.order[o.Partition] = append(r.order[o.Partition], o.Token)
 		}
 	})
+}
+
+// Single yields an outcome for each message.
+func Single(outcomes []transport.Outcome) iter.Seq[transport.Outcome] {
+	return func(yield func(transport.Outcome) bool) {
+		for _, o := range outcomes {
+			for ; o.More >= 0; o.More-- {
+				one := o
+				one.More = 0
+				if !yield(one) {
+					return
+				}
+				o.Token++
+				o.Offset++
+			}
+		}
+	}
 }
 
 // Trouble implements [transport.Handler].

@@ -77,7 +77,9 @@ func (s *outgoing) free() {
 	s.bound, s.message.Callback, s.message.Future, s.message.HookToken, s.hooked = nil, nil, nil, nil, nil
 	s.message.KeySchemaID, s.message.ValueSchemaID, s.explicit, s.partitioner = 0, 0, Partition{}, nil
 	s.buf, s.keyed, s.message.Key, s.message.Value = s.buf[:0], false, nil, nil
-	s.timestamp, s.message.HasTimestamp, s.message.Timestamp, s.ids = time.Time{}, false, 0, idHeaders{}
+	s.message.HasTimestamp, s.message.Timestamp = false, 0
+	s.timestamp = time.Time{}
+	s.ids = idHeaders{}
 	if len(s.headers) > 0 {
 		clear(s.headers)
 		s.headers = s.headers[:0]
@@ -131,18 +133,24 @@ func (s *outgoing) wantsDelivery() bool { return s.message.WantsDelivery() || s.
 // result header is the value of the header. The result id is 0 if nobody reads
 // the message's delivery.
 func (s *outgoing) schema(ctx context.Context, b *serde.Binding, r avrobin.Record) (id int, header []byte, err error) {
-	h, ok, err := b.Header(ctx, r)
-	if ok {
-		s.headers = append(s.headers, h)
+	if b.HasHeader() {
+		h, ok, err := b.Header(ctx, r)
+		if err != nil {
+			return 0, nil, err
+		}
+		if ok {
+			s.headers = append(s.headers, h)
+			header = h.Value
+		}
 	}
-	if err != nil || !s.wantsDelivery() {
-		return 0, h.Value, err
+	if !s.wantsDelivery() {
+		return 0, header, nil
 	}
 	known, err := b.Registered(ctx, r)
 	if err != nil {
-		return 0, h.Value, err
+		return 0, header, err
 	}
-	return known.ID, h.Value, nil
+	return known.ID, header, nil
 }
 
 // copyForeign takes the result of a user function that appends to mine. If the

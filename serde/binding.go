@@ -162,6 +162,9 @@ func (b *Binding) Header(ctx context.Context, r avrobin.Record) (h Header, ok bo
 	return b.header(ctx, r)
 }
 
+// HasHeader reports whether Header may return a header or an error.
+func (b *Binding) HasHeader() bool { return b.hasHeader }
+
 func (b *Binding) header(ctx context.Context, r avrobin.Record) (h Header, ok bool, err error) {
 	if r == nil {
 		return Header{}, false, ErrTombstone

@@ -57,13 +57,17 @@ const notHeld = -1
 
 // delivery returns the Delivery of an outcome.
 func (o *outcome) delivery() Delivery {
-	d := Delivery{
-		Topic: o.queue.topic.name, Partition: o.queue.partition, Offset: o.offset, KeySchemaID: int(o.keyID), ValueSchemaID: int(o.valueID),
+	return Delivery{
+		Topic: o.queue.topic.name, Partition: o.queue.partition, Offset: o.offset, Timestamp: o.time(),
+		KeySchemaID: int(o.keyID), ValueSchemaID: int(o.valueID),
 	}
-	if o.stamp != noStamp {
-		d.Timestamp = time.UnixMilli(o.stamp)
+}
+
+func (o *outcome) time() time.Time {
+	if o.stamp == noStamp {
+		return time.Time{}
 	}
-	return d
+	return time.UnixMilli(o.stamp)
 }
 
 // outcomes is a batch for the delivery goroutine. After the list, the goroutine

@@ -58,11 +58,13 @@ func (m *Message) wireSize() int64 {
 func (t *Topic) Send(ctx context.Context, m *Message, choose Chooser, block bool) error {
 	e := t.engine
 	bytes := m.size()
-	sent := entry{
-		callback: m.Callback, future: m.Future, bytes: bytes, stamp: noStamp,
-		keyID: int32(m.KeySchemaID), valueID: int32(m.ValueSchemaID),
-	}
-	if m.HasTimestamp {
+	var sent entry
+	sent.callback = m.Callback
+	sent.future = m.Future
+	sent.bytes = bytes
+	sent.keyID = int32(m.KeySchemaID)
+	sent.valueID = int32(m.ValueSchemaID)
+	if sent.stamp = noStamp; m.HasTimestamp {
 		sent.stamp = m.Timestamp
 	}
 	if e.hooked {

@@ -113,9 +113,16 @@ func startConsumer(c *settings.Config, g transport.Group, settings map[string]an
 func (in *confluentConsumer) forwardLogs() {
 	defer close(in.logged)
 	for line := range in.logs {
+		if line.Tag == "OFFSET" && line.Level <= syslogWarning {
+			in.settings.Logger.Warn("offset_reset", "text", in.settings.Redact(line.Message))
+			continue
+		}
 		in.settings.Logger.Debug("consumer_log", "tag", line.Tag, "line", line.Message)
 	}
 }
+
+// syslogWarning is the level of a warning in librdkafka's log.
+const syslogWarning = 4
 
 // Close leaves the group. A second call does nothing.
 func (in *confluentConsumer) Close() error {

@@ -242,7 +242,10 @@ func (in *consumer) keep(fetches kgo.Fetches) error {
 	var lasting error
 	fetches.EachError(func(_ string, _ int32, err error) {
 		var broker *kerr.Error
+		var reset *kgo.ErrDataLoss
 		switch {
+		case errors.As(err, &reset):
+			in.settings.Logger.Warn("offset_reset", "text", err.Error())
 		case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded), errors.Is(err, kgo.ErrClientClosed):
 		case errors.As(err, &broker) && isPermanent(broker):
 			lasting = convert(err)

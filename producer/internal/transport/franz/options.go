@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -159,22 +160,32 @@ func codec(c *settings.Config) (kgo.CompressionCodec, error) {
 
 // logger forwards kgo's warnings and errors. kgo's errors become warnings,
 // because kgo logs an error for a single request and then retries the request.
+// The line about the first offset of a partition outside the log has only the
+// level info, and becomes a warning.
 type logger struct{ config *settings.Config }
 
 // Level implements kgo.Logger.
 func (l logger) Level() kgo.LogLevel {
 	if l.config.Logger.Enabled(context.Background(), slog.LevelWarn) {
-		return kgo.LogLevelWarn
+		return kgo.LogLevelInfo
 	}
 	return kgo.LogLevelNone
 }
 
 // Log implements kgo.Logger.
-func (l logger) Log(_ kgo.LogLevel, text string, fields ...any) {
+func (l logger) Log(level kgo.LogLevel, text string, fields ...any) {
+	reset := strings.Contains(text, kerr.OffsetOutOfRange.Message)
+	if level == kgo.LogLevelInfo && !reset {
+		return
+	}
 	var b strings.Builder
 	b.WriteString(text)
 	for i := 0; i+1 < len(fields); i += 2 {
 		fmt.Fprintf(&b, ", %v: %v", fields[i], fields[i+1])
+	}
+	if reset {
+		l.config.Logger.Warn("offset_reset", "text", l.config.Redact(b.String()))
+		return
 	}
 	l.config.Logger.Warn("kafka_client", "about", text, "text", l.config.Redact(b.String()))
 }

@@ -1,0 +1,110 @@
+package open
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"regexp"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/avroline/avroline/producer/internal/settings"
+	"github.com/avroline/avroline/producer/internal/transport"
+	"github.com/avroline/avroline/producer/producertest"
+)
+
+// TestOffsetReset reads with a group whose committed offset is outside the log.
+// The consumer logs the offset as a warning and goes on: at the first message
+// if older messages were removed, and otherwise there or at the end.
+func TestOffsetReset(t *testing.T) {
+	t.Parallel()
+	const start, end = 5, 10
+	for name, committed := range map[string]int64{"before the log": 2, "behind the log": 100, "in the log": 7} {
+		for _, library := range []string{"default", "franz"} {
+			t.Run(name+"/"+library, func(t *testing.T) {
+				t.Parallel()
+				b := producertest.Start(t, producertest.WithTopic("events", 1))
+				cl, err := kgo.NewClient(kgo.SeedBrokers(b.Addrs()...), kgo.DefaultProduceTopic("events"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer cl.Close()
+				for range end {
+					if err := cl.ProduceSync(t.Context(), &kgo.Record{Value: []byte("value")}).FirstErr(); err != nil {
+						t.Fatal(err)
+					}
+				}
+				admin := kadm.NewClient(cl)
+				if err := admin.CommitAllOffsets(t.Context(), "group", kadm.OffsetsFromRecords(kgo.Record{Topic: "events", Offset: committed - 1})); err != nil {
+					t.Fatal(err)
+				}
+				removed := kadm.Offsets{}
+				removed.AddOffset("events", 0, start, -1)
+				if _, err := admin.DeleteRecords(t.Context(), removed); err != nil {
+					t.Fatal(err)
+				}
+
+				var log lockedBuffer
+				c, err := settings.New(settings.ForProcessor, b.Addrs(), "id", []settings.Option{settings.Set("test", func(c *settings.Config) {
+					if library == "franz" {
+						c.Transport = settings.Franz
+					}
+					c.Logger = slog.New(slog.NewTextHandler(&log, nil))
+				})})
+				if err != nil {
+					t.Fatal(err)
+				}
+				in, err := Consumer(c, transport.Group{ID: "group", Protocol: transport.ConsumerProtocol, Topics: []string{"events"}}, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer func() { _ = in.Close() }()
+				var m *transport.ConsumedMessage
+				for until := time.Now().Add(time.Minute); m == nil; {
+					if committed > end { // something comes after the end
+						if err := cl.ProduceSync(t.Context(), &kgo.Record{Value: []byte("value")}).FirstErr(); err != nil {
+							t.Fatal(err)
+						}
+					}
+					if m, err = in.Poll(t.Context(), time.Second); err != nil || time.Now().After(until) {
+						t.Fatalf("no message: %v\n%s", err, log.String())
+					}
+				}
+				want := int64(start)
+				inside := committed >= start && committed < end
+				if inside {
+					want = committed
+				}
+				if m.Offset != want && (committed < end || m.Offset < end) {
+					t.Errorf("the first message has the offset %d, want %d", m.Offset, want)
+				}
+				warning := regexp.MustCompile(fmt.Sprintf(`level=WARN msg=offset_reset .*\b%d\b`, committed))
+				if warned := warning.MatchString(log.String()); warned == inside {
+					t.Errorf("log:\n%s", log.String())
+				}
+			})
+		}
+	}
+}
+
+// lockedBuffer is a buffer for several goroutines.
+type lockedBuffer struct {
+	mu     sync.Mutex
+	buffer bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buffer.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buffer.String()
+}

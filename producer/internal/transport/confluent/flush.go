@@ -18,10 +18,13 @@ type flush struct {
 	wake chan struct{} // capacity 1
 }
 
-// flushCall is the length of a call of rd_kafka_flush, and flushPause the time
-// between two calls if nothing is in the library.
+// A call of rd_kafka_flush first takes flushCall, so that linger.ms soon holds
+// again after EndFlush. Each next call takes twice as long, up to flushMost,
+// because each call wakes the threads of all brokers. Between two calls is
+// flushPause if nothing is in the library.
 const (
 	flushCall  = 5 * time.Millisecond
+	flushMost  = 160 * time.Millisecond
 	flushPause = time.Millisecond
 )
 
@@ -50,10 +53,11 @@ func (c *client) runFlushes() {
 		case <-c.alive.Done():
 			return
 		}
-		for c.flush.open.Load() > 0 && c.calls.hold() {
-			empty := c.hub.flush(flushCall)
+		for call := flushCall; c.flush.open.Load() > 0 && c.calls.hold(); {
+			empty := c.hub.flush(call)
 			c.calls.release()
 			if !empty {
+				call = min(2*call, flushMost)
 				continue
 			}
 			select {

@@ -45,7 +45,6 @@ import (
 const (
 	topicName = "bench"
 	inputName = "input" // of the processor
-	maxFlying = 100_000
 	warmUp    = 10_000
 )
 
@@ -56,6 +55,7 @@ var (
 	keyed       = flag.Bool("key", false, "with a key of 12 bytes")
 	compression = flag.String("compression", "none", "none, lz4, zstd")
 	linger      = flag.Int("linger", 5, "milliseconds")
+	buffer      = flag.Int("buffer", 100_000, "messages in the buffer of a client; 0: each client's own default, which is 50,000 for kgo")
 	inflight    = flag.Int("inflight", 1, "requests in flight per broker, of avroline and raw-inflight")
 	only        = flag.String("only", "", "ways to run, separated by commas; default all")
 	synchronous = flag.Bool("sync", false, "compare synchronous latencies instead")

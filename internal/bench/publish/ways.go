@@ -122,11 +122,15 @@ func check(err error) {
 }
 
 func confluentConfig(addrs []string) *kafka.ConfigMap {
-	return &kafka.ConfigMap{
+	c := &kafka.ConfigMap{
 		"bootstrap.servers": strings.Join(addrs, ","), "acks": "all", "enable.idempotence": true, "linger.ms": *linger,
 		"delivery.timeout.ms": 0, "partitioner": "murmur2_random", "enable.metrics.push": false, "log_level": 3,
-		"compression.type": *compression, "queue.buffering.max.messages": maxFlying,
+		"compression.type": *compression,
 	}
+	if *buffer > 0 {
+		check(c.SetKey("queue.buffering.max.messages", *buffer))
+	}
+	return c
 }
 
 // produce waits while the client's queue is full.
@@ -241,12 +245,20 @@ type discard struct{}
 func (discard) ExportSpans(context.Context, []sdktrace.ReadOnlySpan) error { return nil }
 func (discard) Shutdown(context.Context) error                             { return nil }
 
+// ownBuffer returns the option for the flag buffer.
+func ownBuffer() producer.Option {
+	if *buffer == 0 {
+		return none()
+	}
+	return producer.WithMaxInFlight(*buffer, 1<<30)
+}
+
 func startOurs(callbacks bool, observe func() producer.Option) func([]string) runner {
 	return func(addrs []string) runner {
 		events, _, keys := inputs()
 		ser := must(serde.NewSerializer(new(registry)))
 		p := must(producer.New(addrs, ser, producer.WithLinger(time.Duration(*linger)*time.Millisecond),
-			producer.WithCompression(producer.Compression(*compression)), producer.WithMaxInFlight(maxFlying, 1<<30), producer.WithInFlightRequests(*inflight), observe()))
+			producer.WithCompression(producer.Compression(*compression)), ownBuffer(), producer.WithInFlightRequests(*inflight), observe()))
 		next := 0
 		key := producer.NoKey[*Event]()
 		if *keyed {
@@ -301,10 +313,13 @@ func startConfluent(addrs []string) runner {
 // kgoConfig is the counterpart of confluentConfig, with further options.
 func kgoConfig(addrs []string, more ...kgo.Opt) []kgo.Opt {
 	codec := map[string]kgo.CompressionCodec{"none": kgo.NoCompression(), "lz4": kgo.Lz4Compression(), "zstd": kgo.ZstdCompression()}[*compression]
-	return append([]kgo.Opt{
-		kgo.SeedBrokers(addrs...), kgo.ProducerLinger(time.Duration(*linger) * time.Millisecond),
-		kgo.ProducerBatchCompression(codec), kgo.MaxBufferedRecords(maxFlying),
-	}, more...)
+	opts := []kgo.Opt{
+		kgo.SeedBrokers(addrs...), kgo.ProducerLinger(time.Duration(*linger) * time.Millisecond), kgo.ProducerBatchCompression(codec),
+	}
+	if *buffer > 0 {
+		opts = append(opts, kgo.MaxBufferedRecords(*buffer))
+	}
+	return append(opts, more...)
 }
 
 // frame encodes an event behind the prefix of ready, in new memory, because kgo

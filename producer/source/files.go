@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -34,9 +35,13 @@ func WithMaxLine(bytes int) FilesOption {
 // rotation, keeps its position under the new name, even if the file is now
 // compressed. A file with an old name but other content is a new file.
 //
-// Files also reads a last line without a line feed. If a program later appends
-// text to the last line, Files returns the appended text as a separate line. So
-// a log must end with a complete line when a run begins.
+// Files also reads a last line without a line feed, unless the file has grown
+// since Files opened the file. If a program later appends text to a line that
+// was read, Files returns the appended text as a separate line. So a log must
+// end with a complete line when Files opens the log.
+//
+// Each path must name a regular file, and each file must have only one path.
+// Files refuses a pipe.
 func Files(paths []string, opts ...FilesOption) Input[Line] {
 	f := &files{paths: slices.Clone(paths), maxLine: 1 << 20}
 	for _, o := range opts {
@@ -138,6 +143,9 @@ func (f *files) match(known []*filePosition) ([]*streamFile, error) {
 		h, err := headOf(path)
 		return err == nil && len(h) >= p.HeadSize && sha256.Sum256(h[:p.HeadSize]) == p.sum
 	}
+	if err := f.checkSame(); err != nil {
+		return nil, err
+	}
 	taken := map[string]bool{}
 	out := make([]*streamFile, len(f.paths))
 	take := func(i int, id string, offset, lines int64) {
@@ -169,6 +177,25 @@ func (f *files) match(known []*filePosition) ([]*streamFile, error) {
 		}
 	}
 	return out, nil
+}
+
+// checkSame returns an error if two paths name the same file, for example
+// because one path is a link.
+func (f *files) checkSame() error {
+	infos := make([]os.FileInfo, len(f.paths))
+	for i, path := range f.paths {
+		info, err := os.Stat(path)
+		if err != nil {
+			return fmt.Errorf("source: %w", err)
+		}
+		for j, other := range infos[:i] {
+			if os.SameFile(info, other) {
+				return fmt.Errorf("source: Files: %q and %q are the same file: its lines would be read twice: name only one of them", f.paths[j], path)
+			}
+		}
+		infos[i] = info
+	}
+	return nil
 }
 
 func samePath(a, b string) bool { return filepath.Clean(a) == filepath.Clean(b) }

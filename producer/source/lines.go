@@ -54,9 +54,11 @@ type lineReader struct {
 	path   string
 	offset int64
 	lines  int64
+	size   int64  // the size of the file when it was opened
 	head   []byte // the first bytes read, up to maxHead
 	header []byte // the first line
 	last   byte   // the last byte read
+	ended  bool   // next returns no more line
 
 	headSum     [sha256.Size]byte // of the first headSummed bytes of head
 	headSummed  int
@@ -64,17 +66,25 @@ type lineReader struct {
 	block       []byte // free memory for lines
 	long        []byte // a line that is longer than the buffer
 	compression io.Closer
-	file        io.Closer
+	file        *os.File
 	reader      *bufio.Reader
 }
 
 // openPlain opens a file and removes its compression.
 func (r *lineReader) openPlain() error {
+	info, err := os.Stat(r.path) // before Open, because opening a pipe may wait forever
+	if err != nil {
+		return fmt.Errorf("source: %w", err)
+	}
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("source: %s: %w, but %v: Files reads a file several times, for example to recognize it: "+
+			"copy the data to a file, or write an Input", r.path, errNotRegular, info.Mode())
+	}
 	f, err := os.Open(r.path)
 	if err != nil {
 		return fmt.Errorf("source: %w", err)
 	}
-	r.file, r.compression = f, nil
+	r.file, r.compression, r.size = f, nil, info.Size()
 	r.reader = bufio.NewReaderSize(f, blockSize)
 	if magic, _ := r.reader.Peek(2); !bytes.Equal(magic, []byte{0x1f, 0x8b}) {
 		return nil
@@ -88,6 +98,9 @@ func (r *lineReader) openPlain() error {
 	r.reader = bufio.NewReaderSize(z, blockSize)
 	return nil
 }
+
+// errNotRegular says that a path does not name a regular file.
+var errNotRegular = errors.New("not a regular file")
 
 // readHead returns the first bytes of a file, up to most.
 func readHead(path string, most int) ([]byte, error) {
@@ -106,7 +119,7 @@ func readHead(path string, most int) ([]byte, error) {
 // open moves to r.offset, where an earlier run has stopped.
 func (r *lineReader) open() error {
 	to := r.offset
-	r.offset, r.head, r.headSummed = 0, nil, 0
+	r.offset, r.head, r.headSummed, r.ended = 0, nil, 0, false
 	if to == 0 {
 		return r.openPlain()
 	}
@@ -193,12 +206,21 @@ func (r *lineReader) skipLineFeed() error {
 	return r.skip(1)
 }
 
-// next stores the next line. At the end of the file, next returns false.
+// next stores the next line. At the end of the file, next returns false. If the
+// file has grown since its opening, next does not return a line without a line
+// feed, because a program may still write this line.
 func (r *lineReader) next(l *Line) (bool, error) {
-	at := r.offset
+	if r.ended {
+		return false, nil
+	}
+	at, head, last := r.offset, len(r.head), r.last
 	text, long, err := r.line()
 	if err != nil || r.offset == at {
 		return false, err
+	}
+	if r.last != '\n' && r.compression == nil && r.offset > r.size {
+		r.offset, r.head, r.last, r.ended = at, r.head[:head], last, true
+		return false, nil
 	}
 	r.lines++
 	if r.lines == 1 {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -266,6 +267,74 @@ func TestRecognisesFiles(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 	})
+}
+
+// TestGrows appends to a log while the log is read. The log ends with a
+// complete line when the reading begins, so no part of a line is an item.
+func TestGrows(t *testing.T) {
+	t.Parallel()
+	path := writeFile(t, t.TempDir(), "log", "one\n")
+	f := &files{paths: []string{path}, maxLine: 100}
+	appendText := func(text string) {
+		t.Helper()
+		log, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0o600)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = log.Close() }()
+		if _, err := log.WriteString(text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var at []Position
+	read := func(while func()) (lines []Line) {
+		t.Helper()
+		r := openFiles(t, f, at...)
+		defer func() { _ = r.Close() }()
+		for {
+			var item Item[Line]
+			if ok, err := r.Next(t.Context(), &item); err != nil {
+				t.Fatal(err)
+			} else if !ok {
+				break
+			}
+			lines = append(lines, item.Value)
+			while()
+			while = func() {}
+		}
+		if moved := r.Positions(); len(moved) > 0 {
+			at = moved
+		}
+		return lines
+	}
+	var got []string
+	for _, while := range []func(){
+		func() { appendText("two\nthr") },     // the program has not written the rest of the line yet
+		func() { appendText("ee\nfour\nfi") }, // the line was not complete when the reading began
+		func() {},
+	} {
+		got = append(got, lineTexts(read(while)))
+	}
+	appendText("ee\n")
+	got = append(got, lineTexts(read(func() {})))
+	if want := []string{"one|two", "thr|ee|four", "fi", "ee"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// TestOneFileTwice checks that a file is read once, even if the paths of the
+// file differ.
+func TestOneFileTwice(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path, link := writeFile(t, dir, "log.1", "one\n"), filepath.Join(dir, "log")
+	if err := os.Symlink(path, link); err != nil {
+		t.Skip(err)
+	}
+	_, err := (&files{paths: []string{path, link}, maxLine: 100}).Open(t.Context(), Shard{0, 1}, nil)
+	if err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), link) {
+		t.Errorf("got %v", err)
+	}
 }
 
 // TestPositionsOfSeveralFiles checks a transaction with lines of several files.

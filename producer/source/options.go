@@ -53,7 +53,10 @@ func WithTransaction(items, bytes int, duration time.Duration) Option {
 }
 
 // Restart ignores the positions of earlier runs. The source reads everything
-// from the beginning and publishes it again.
+// from the beginning and publishes it again. The first transaction replaces the
+// positions of earlier runs, so a run without Restart then continues behind the
+// restarted run. New refuses Restart together with [WithShards]. Give such a
+// source another name instead.
 func Restart() Option { return Option{"Restart", func(c *config) { c.restart = true }} }
 
 // WithShards divides the input into n shards, at most 10,000. All running
@@ -130,6 +133,10 @@ func (c *config) check(transactionTimeout time.Duration) []error {
 	}
 	if c.sharded && (c.shards < 1 || c.shards > 10_000) {
 		errs = append(errs, optionError("WithShards", fmt.Sprint(c.shards), "must be from 1 to 10000"))
+	}
+	if c.sharded && c.restart {
+		errs = append(errs, optionError("Restart", "", "does not go with WithShards, because each instance that gets a shard would read it from the beginning: "+
+			"give the source another name"))
 	}
 	return errs
 }

@@ -75,14 +75,15 @@ func (p committedPositions) list() []Position {
 // open transactions of other sources, because our positions may lie behind
 // their messages in the log.
 func (p *positions) read(ctx context.Context, c *settings.Config, shards int) (committedPositions, error) {
-	found := committedPositions{}
+	log := loggedPositions{}
 	err := open.ReadCommitted(ctx, c, p.name, nil, func(m *transport.ConsumedMessage) error {
-		return p.add(ctx, found, m, shards)
+		return p.add(ctx, log, m)
 	})
+	if err == nil {
+		return p.newest(log, shards)
+	}
 	var said *transport.Error
 	switch {
-	case err == nil:
-		return found, nil
 	case errors.As(err, &said) && said.Code == transport.UnknownTopicOrPartition:
 		err = fmt.Errorf("%w: create it with cleanup.policy=compact, or give producer.WithCreateTopics: %w", producer.ErrUnknownTopic, err)
 	case ctx.Err() == nil:
@@ -91,21 +92,63 @@ func (p *positions) read(ctx context.Context, c *settings.Config, shards int) (c
 	return nil, fmt.Errorf("read the positions from topic %s: %w", p.name, err)
 }
 
-// add adds a position to found if the position belongs to this source.
-func (p *positions) add(ctx context.Context, found committedPositions, m *transport.ConsumedMessage, shards int) error {
-	var at checkpoint.Position
-	err := p.decode.DecodeInto(ctx, serde.Input{Topic: m.Topic, Part: serde.Value, Data: m.Value, Header: m.Header}, &at)
+// loggedPositions are the last records of the source in the topic, by partition
+// and key.
+type loggedPositions map[int32]map[string]*checkpoint.Position
+
+// add adds a record to log if the record belongs to this source. A tombstone
+// removes the record with the same key.
+func (p *positions) add(ctx context.Context, log loggedPositions, m *transport.ConsumedMessage) error {
+	at := new(checkpoint.Position)
+	err := p.decode.DecodeInto(ctx, serde.Input{Topic: m.Topic, Part: serde.Value, Data: m.Value, Header: m.Header}, at)
 	switch {
-	case errors.Is(err, serde.ErrTombstone): // somebody deleted a position by hand
+	case errors.Is(err, serde.ErrTombstone):
+		delete(log[m.Partition], string(m.Key))
 		return nil
 	case err != nil:
 		return fmt.Errorf("partition %d, offset %d: %w", m.Partition, m.Offset, err)
 	case at.Source != p.source:
 		return nil
-	case int(at.Shards) != shards:
-		return fmt.Errorf("the source %s ran with %d shards before, and now has %d: let it publish everything with the old number, "+
-			"then delete its positions or give it another name", p.source, at.Shards, shards)
 	}
-	found[at.Stream] = committedPosition{value: at.Position, shard: int(at.Shard), writer: at.Writer}
+	if log[m.Partition] == nil {
+		log[m.Partition] = map[string]*checkpoint.Position{}
+	}
+	log[m.Partition][string(m.Key)] = at
 	return nil
+}
+
+// newest returns the position of each stream. If two partitions have a position
+// of a stream, the position in the partition of the shard is the newest. See
+// [partitionOf].
+func (p *positions) newest(log loggedPositions, shards int) (committedPositions, error) {
+	found := committedPositions{}
+	for partition, records := range log {
+		for _, at := range records {
+			if int(at.Shards) != shards {
+				return nil, fmt.Errorf("the source %s ran with %d shards before, and now has %d: let it publish everything with the old number, "+
+					"then delete its positions or give it another name", p.source, at.Shards, shards)
+			}
+			if _, known := found[at.Stream]; !known || partition == at.Shard {
+				found[at.Stream] = committedPosition{value: at.Position, shard: int(at.Shard), writer: at.Writer}
+			}
+		}
+	}
+	return found, nil
+}
+
+// partitionOf returns the partition of a shard's positions. The hash of the key
+// would choose another partition after partitions were added, and the old
+// partition would keep an old position.
+func partitionOf(shard int) producer.Partition { return producer.ToPartition(int32(shard)) }
+
+// write adds a position to a transaction.
+func (p *positions) write(ctx context.Context, tx *producer.Tx, at *checkpoint.Position) error {
+	return p.topic.AddMessage(ctx, tx, producer.Message[*checkpoint.Position]{Value: at, Partition: partitionOf(int(at.Shard))})
+}
+
+// remove adds a tombstone for the position of a stream to a transaction.
+func (p *positions) remove(ctx context.Context, tx *producer.Tx, stream string, shard int) error {
+	return p.topic.AddMessage(ctx, tx, producer.Message[*checkpoint.Position]{
+		Tombstone: true, Key: producer.RecordKey(&checkpoint.PositionKey{Source: p.source, Stream: stream}), Partition: partitionOf(shard),
+	})
 }

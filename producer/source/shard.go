@@ -28,6 +28,7 @@ type shard[T any] struct {
 	// Only the goroutine of run uses the fields below.
 	loaded      bool
 	committed   committedPositions // the committed positions of this shard, as far as we know
+	restart     bool               // the next transaction replaces the committed positions
 	otherShards committedPositions // the positions of the other shards, as last read
 	pending     committedPositions // the positions of the open transaction
 	reader      Reader[T]          // nil if closed
@@ -54,9 +55,7 @@ func (h *shard[T]) Resume(ctx context.Context, inDoubt bool) (committed bool, er
 	}
 	found := all.ofShard(h.Number)
 	if inDoubt {
-		after := maps.Clone(h.committed)
-		maps.Copy(after, h.pending)
-		committed = maps.Equal(found, after)
+		committed = maps.Equal(found, h.afterCommit())
 	}
 	moved := !committed && h.loaded && !maps.Equal(found, h.committed)
 	h.otherShards = all
@@ -65,6 +64,17 @@ func (h *shard[T]) Resume(ctx context.Context, inDoubt bool) (committed bool, er
 		return false, errPositionsMoved
 	}
 	return committed, nil
+}
+
+// afterCommit returns the positions in the log after the commit of the open
+// transaction.
+func (h *shard[T]) afterCommit() committedPositions {
+	after := committedPositions{}
+	if !h.restart {
+		maps.Copy(after, h.committed)
+	}
+	maps.Copy(after, h.pending)
+	return after
 }
 
 // takenOver reports whether another process has committed positions of the
@@ -164,8 +174,8 @@ func (h *shard[T]) session(ctx context.Context) error {
 	}
 	maps.DeleteFunc(from, func(_ string, at committedPosition) bool { return at.shard == h.Number })
 	maps.Copy(from, h.committed)
-	if h.source.config.restart {
-		from, h.source.config.restart = committedPositions{}, false
+	if h.restart {
+		from = committedPositions{}
 	}
 	reader, err := h.source.input.Open(ctx, h.Shard, from.list())
 	if err != nil {
@@ -299,13 +309,7 @@ func (h *shard[T]) transaction(ctx context.Context, item *Item[T]) (err error) {
 				break
 			}
 		}
-		for _, p := range h.reader.Positions() {
-			h.pending[p.Stream] = committedPosition{value: p.Value, shard: h.Number, writer: h.writer}
-			if err := h.source.positions.topic.Add(ctx, tx, h.record(p)); err != nil {
-				return fmt.Errorf("position of %s: %w", p.Stream, err)
-			}
-		}
-		return nil
+		return h.writePositions(ctx, tx)
 	})
 	switch {
 	case err == nil:
@@ -315,8 +319,7 @@ func (h *shard[T]) transaction(ctx context.Context, item *Item[T]) (err error) {
 		return err
 	}
 	h.limit, h.refused = min(2*h.limit, c.items), nil
-	maps.Copy(h.committed, h.pending)
-	committed = true
+	h.committed, h.restart, committed = h.afterCommit(), false, true
 	commit := Commit{Shard: h.Number, Items: n, Bytes: bytes, Took: time.Since(begun), Positions: h.pending.list()}
 	h.health.set(func(s *ShardHealth) {
 		s.Transactions++
@@ -330,6 +333,28 @@ func (h *shard[T]) transaction(ctx context.Context, item *Item[T]) (err error) {
 	})
 	h.reportLag(ctx)
 	h.reportCommitted(ctx, h.pending.list())
+	return nil
+}
+
+// writePositions adds the positions behind the items to the transaction.
+func (h *shard[T]) writePositions(ctx context.Context, tx *producer.Tx) error {
+	for _, p := range h.reader.Positions() {
+		h.pending[p.Stream] = committedPosition{value: p.Value, shard: h.Number, writer: h.writer}
+		if err := h.source.positions.write(ctx, tx, h.record(p)); err != nil {
+			return fmt.Errorf("position of %s: %w", p.Stream, err)
+		}
+	}
+	if !h.restart {
+		return nil
+	}
+	for stream := range h.committed {
+		if _, ok := h.pending[stream]; ok {
+			continue
+		}
+		if err := h.source.positions.remove(ctx, tx, stream, h.Number); err != nil {
+			return fmt.Errorf("position of %s: %w", stream, err)
+		}
+	}
 	return nil
 }
 

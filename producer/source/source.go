@@ -150,7 +150,7 @@ func (s *Source[T]) open(number Shard) (*shard[T], error) {
 	if s.health[number.Number] == nil {
 		s.health[number.Number] = newShardHealth(number.Number)
 	}
-	h := &shard[T]{source: s, Shard: number, writer: uuid.New(), health: s.health[number.Number]}
+	h := &shard[T]{source: s, Shard: number, writer: uuid.New(), restart: s.config.restart, health: s.health[number.Number]}
 	id := s.name
 	if s.config.shards > 0 {
 		id = fmt.Sprintf("%s-%d", s.name, number.Number)

@@ -165,6 +165,7 @@ func TestRefused(t *testing.T) {
 		"timeout, 2s":     {"n", files(), []source.Option{source.WithProducer(producer.WithTransactionTimeout(2 * time.Second))}},
 		"WithShards":      {"n", files(), []source.Option{source.WithShards(-1)}},
 		"from 1 to 10000": {"n", files(), []source.Option{source.WithShards(0)}},
+		"Restart":         {"n", files(), []source.Option{source.WithShards(2), source.Restart()}},
 		"WithGroupCommit": {"n", files(), []source.Option{source.WithProducer(producer.WithGroupCommit(1, time.Second))}},
 		"WithoutRecovery": {"n", files(), []source.Option{source.WithProducer(producer.WithoutRecovery())}},
 	} {

@@ -121,6 +121,17 @@ func (w *KafkaEnv) Records(topic string) []*kgo.Record {
 	return out
 }
 
+// Delete writes a tombstone for the key of a record, into the partition of the
+// record.
+func (w *KafkaEnv) Delete(topic string, r *kgo.Record) {
+	w.Helper()
+	cl := w.client(kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	defer cl.Close()
+	if err := cl.ProduceSync(Ctx(w), &kgo.Record{Topic: topic, Partition: r.Partition, Key: r.Key}).FirstErr(); err != nil {
+		w.Fatal(err)
+	}
+}
+
 // Committed returns the events that a read_committed consumer sees in a topic.
 func (w *KafkaEnv) Committed(topic string) []Event {
 	w.Helper()

@@ -11,15 +11,18 @@ import (
 	"time"
 
 	"github.com/avroline/avroline/producer"
+	"github.com/avroline/avroline/producer/internal/transport"
 )
 
-// failingAfter is the time until a shard with repeated errors is not ready.
+// failingAfter is the time until a shard with repeated errors is not ready, and
+// until a shard without an answer of the brokers is not ready.
 const failingAfter = 10 * time.Second
 
 // Health reports whether this instance can publish. Health does no I/O.
 //
-// A shard is not ready in three cases: the shard has stopped, its producer is
-// not ready, or the shard has met errors for 10 seconds without a commit. If no
+// A shard is not ready in four cases: the shard has stopped, its producer is
+// not ready, the shard has met errors for 10 seconds without a commit, or the
+// shard waits for the brokers for 10 seconds, for example for a commit. If no
 // shard of this instance is ready, Ready is false. Otherwise Degraded names the
 // shards that are not ready, and the shards with a recent error. An instance
 // without a shard is ready, because the instance stands by. After Run has
@@ -157,6 +160,39 @@ type shardHealth struct {
 	started time.Time // the time when now.Running became true
 	lagger  Lagger
 	t       *producer.Transactional // nil if closed
+	wait    wait
+}
+
+// wait is a step of a shard that waits for the brokers.
+type wait struct {
+	step  string // empty: the shard waits for nothing
+	since time.Time
+	err   error // the last error that a retry can fix
+}
+
+// setWait begins a wait. An empty step ends the wait.
+func (s *shardHealth) setWait(step string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.wait = wait{step: step, since: time.Now()}
+}
+
+// setTrouble records the reason of a wait.
+func (s *shardHealth) setTrouble(err *transport.Error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.wait.err = err
+}
+
+// reason returns an error if the wait is too long.
+func (w *wait) reason(at time.Time) error {
+	switch {
+	case w.step == "" || at.Sub(w.since) < failingAfter:
+		return nil
+	case w.err != nil:
+		return fmt.Errorf("waits since %s for %s: %w", w.since.Format(time.RFC3339), w.step, w.err)
+	}
+	return fmt.Errorf("waits since %s for %s", w.since.Format(time.RFC3339), w.step)
 }
 
 func newShardHealth(number int) *shardHealth {
@@ -209,9 +245,12 @@ func (s *shardHealth) state(at time.Time) producer.Health {
 			h.Since = laterOf(h.Since, s.started)
 		}
 	}
-	err := s.now.Err
+	err, waits := s.now.Err, s.wait.reason(at)
 	switch {
-	case err == nil || !h.Ready:
+	case !h.Ready:
+	case waits != nil:
+		h.Ready, h.Since, h.Reason, h.Degraded = false, s.wait.since.Add(failingAfter), waits, nil
+	case err == nil:
 	case !s.now.Running:
 		h.Ready, h.Since, h.Reason, h.Degraded = false, s.stopped, err, nil
 	case at.Sub(s.failing) >= failingAfter:

@@ -73,10 +73,10 @@ func (p committedPositions) list() []Position {
 
 // read returns the committed positions of the source. read also waits for the
 // open transactions of other sources, because our positions may lie behind
-// their messages in the log.
-func (p *positions) read(ctx context.Context, c *settings.Config, shards int) (committedPositions, error) {
+// their messages in the log. trouble gets every error that a retry can fix.
+func (p *positions) read(ctx context.Context, c *settings.Config, shards int, trouble func(*transport.Error)) (committedPositions, error) {
 	log := loggedPositions{}
-	err := open.ReadCommitted(ctx, c, p.name, nil, func(m *transport.ConsumedMessage) error {
+	err := open.ReadCommitted(ctx, c, p.name, trouble, func(m *transport.ConsumedMessage) error {
 		return p.add(ctx, log, m)
 	})
 	if err == nil {

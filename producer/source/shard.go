@@ -49,7 +49,7 @@ var errPositionsMoved = errors.New("other positions were committed: read from th
 // because another process may have worked in between. Our positions in memory
 // are then outdated.
 func (h *shard[T]) Resume(ctx context.Context, inDoubt bool) (committed bool, err error) {
-	all, err := h.source.positions.read(ctx, h.source.settings, h.Count)
+	all, err := h.readPositions(ctx)
 	if err != nil {
 		return false, err
 	}
@@ -64,6 +64,28 @@ func (h *shard[T]) Resume(ctx context.Context, inDoubt bool) (committed bool, er
 		return false, errPositionsMoved
 	}
 	return committed, nil
+}
+
+// unknownTopicPatience is the time in which the topic of positions may be
+// unknown after the shard has read the topic. A broker that has just started
+// may not know a topic yet.
+const unknownTopicPatience = 30 * time.Second
+
+// readPositions returns the positions of all shards.
+func (h *shard[T]) readPositions(ctx context.Context) (committedPositions, error) {
+	for end := time.Now().Add(unknownTopicPatience); ; {
+		all, err := h.source.positions.read(ctx, h.source.settings, h.Count, h.health.setTrouble)
+		if !errors.Is(err, producer.ErrUnknownTopic) || !h.loaded || time.Now().After(end) {
+			return all, err
+		}
+		pause := time.NewTimer(h.source.settings.RetryBackoff)
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			pause.Stop()
+			return nil, fmt.Errorf("%w: %w", context.Cause(ctx), err)
+		}
+	}
 }
 
 // afterCommit returns the positions in the log after the commit of the open
@@ -81,7 +103,7 @@ func (h *shard[T]) afterCommit() committedPositions {
 // shard since our last commit. takenOver reads the log without acquiring the
 // transactional id, because acquiring the id would fence the other process.
 func (h *shard[T]) takenOver(ctx context.Context) (bool, error) {
-	all, err := h.source.positions.read(ctx, h.source.settings, h.Count)
+	all, err := h.source.positions.read(ctx, h.source.settings, h.Count, nil)
 	if err != nil {
 		return false, err
 	}
@@ -142,7 +164,10 @@ func (h *shard[T]) run(ctx context.Context) (err error) {
 		// A transaction also times out if another process has taken over. The
 		// positions in the log distinguish a takeover from a slow transaction
 		// of ours.
-		if took, failed := h.takenOver(ctx); failed == nil && took {
+		h.health.setWait("the positions")
+		took, failed := h.takenOver(ctx)
+		h.health.setWait("")
+		if failed == nil && took {
 			return fmt.Errorf("%w: another process has committed positions of this source: %w", producer.ErrFenced, err)
 		}
 	}
@@ -162,7 +187,10 @@ func isRetriable(err error) bool {
 
 // session reads from the committed positions until an error occurs.
 func (h *shard[T]) session(ctx context.Context) error {
-	if err := h.t.Prepare(ctx); err != nil { // acquires the transactional id if necessary, and then calls Resume
+	h.health.setWait("the transactional id and the positions")
+	err := h.t.Prepare(ctx) // acquires the transactional id if necessary, and then calls Resume
+	h.health.setWait("")
+	if err != nil {
 		if errors.Is(err, context.DeadlineExceeded) { // no broker has answered for a minute
 			return Temporary(err)
 		}
@@ -309,8 +337,13 @@ func (h *shard[T]) transaction(ctx context.Context, item *Item[T]) (err error) {
 				break
 			}
 		}
-		return h.writePositions(ctx, tx)
+		if err := h.writePositions(ctx, tx); err != nil {
+			return err
+		}
+		h.health.setWait("the commit")
+		return nil
 	})
+	h.health.setWait("")
 	switch {
 	case err == nil:
 	case open.IsRefusal(err) && !errors.Is(err, producer.ErrOutcomeUnknown):

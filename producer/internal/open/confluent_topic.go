@@ -18,7 +18,8 @@ func readConfluent(ctx context.Context, c *settings.Config, topic string, troubl
 	each func(*transport.ConsumedMessage) error,
 ) error {
 	m := c.ClientMap()
-	m["group.id"] = c.TransactionalID // the client does not join the group and commits nothing
+	m["group.id"] = c.TransactionalID   // the client does not join the group and commits nothing
+	m["auto.offset.reset"] = "earliest" // the library's default would skip the rest of the partition
 	m["enable.partition.eof"] = true
 	m["fetch.wait.max.ms"] = 10 // an empty answer reports the end of a partition
 	m["log_level"] = 0          // errors come as events

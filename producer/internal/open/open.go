@@ -56,7 +56,9 @@ func Consumer(c *settings.Config, g transport.Group, trouble func(*transport.Err
 // ReadCommitted reads a topic from its start to its end offset at the time of
 // the call. ReadCommitted calls each for every committed message, in order for
 // each partition. ReadCommitted waits for the open transactions before the end
-// offset. ReadCommitted joins no group. An error of each ends the reading.
+// offset. If a broker refuses an offset, ReadCommitted reads the partition from
+// its start again. ReadCommitted joins no group. An error of each ends the
+// reading.
 func ReadCommitted(ctx context.Context, c *settings.Config, topic string, trouble func(*transport.Error),
 	each func(*transport.ConsumedMessage) error,
 ) error {

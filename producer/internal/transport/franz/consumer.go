@@ -429,7 +429,7 @@ func (in *consumer) committed(ctx context.Context, partitions []transport.TopicP
 
 // EndOffsets implements [transport.Consumer].
 func (in *consumer) EndOffsets(ctx context.Context, topic string) (map[int32]int64, error) {
-	return offsets(ctx, in.kgo, topic, latest)
+	return offsets(ctx, in.kgo, topic, latest, in.troubled)
 }
 
 // Seek implements [transport.Consumer]. Seek tries every partition. If a

@@ -215,7 +215,7 @@ func TestReadCommitted(t *testing.T) {
 	written := func(end int64) { // waits until the end offset of partition 0 is end
 		t.Helper()
 		for {
-			ends, err := offsets(ctx, tx.(*client).kgo, "in", latest)
+			ends, err := offsets(ctx, tx.(*client).kgo, "in", latest, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

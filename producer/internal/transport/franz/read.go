@@ -21,9 +21,9 @@ const (
 )
 
 // offsets asks for the end or start offset of each partition of a topic.
-func offsets(ctx context.Context, cl *kgo.Client, topic string, at int64) (map[int32]int64, error) {
+func offsets(ctx context.Context, cl *kgo.Client, topic string, at int64, trouble troubleFunc) (map[int32]int64, error) {
 	found := map[int32]int64{}
-	err := repeat(ctx, func() error {
+	err := repeat(ctx, trouble, func() error {
 		m, err := metadata(ctx, cl, topic)
 		if err != nil {
 			return err
@@ -59,16 +59,19 @@ func offsets(ctx context.Context, cl *kgo.Client, topic string, at int64) (map[i
 	return found, err
 }
 
-// repeat calls again after an error that a retry can fix, until ctx ends. A
-// missing topic is an error at once.
-func repeat(ctx context.Context, call func() error) error {
+// repeat calls again after an error that a retry can fix, until ctx ends. An
+// unknown server error is such an error, because a broker answers so to a
+// failure of its own. trouble gets each of these errors. A missing topic is an
+// error at once.
+func repeat(ctx context.Context, trouble troubleFunc, call func() error) error {
 	const rest = 50 * time.Millisecond
 	for {
 		err := call()
 		var e *transport.Error
-		if err == nil || !errors.As(err, &e) || !e.Retriable || e.Code == codeUnknownTopic {
+		if err == nil || !errors.As(err, &e) || e.Code == codeUnknownTopic || !e.Retriable && e.Code != transport.Code(kerr.UnknownServerError.Code) {
 			return err
 		}
+		trouble.Trouble(e)
 		if cause := pause(ctx, rest); cause != nil {
 			return fmt.Errorf("%w: %w", cause, err)
 		}
@@ -90,7 +93,9 @@ func metadata(ctx context.Context, cl *kgo.Client, topic string) (transport.Topi
 // ReadCommitted reads a topic from its start to its end offset at the time of
 // the call. ReadCommitted calls each for every message that a read_committed
 // consumer can see, in order for each partition. ReadCommitted waits for open
-// transactions before the end offset. ReadCommitted joins no group.
+// transactions before the end offset. If a broker refuses an offset,
+// ReadCommitted reads the partition from its start again. ReadCommitted joins no
+// group.
 func ReadCommitted(ctx context.Context, c *settings.Config, topic string, trouble func(*transport.Error),
 	each func(*transport.ConsumedMessage) error,
 ) error {
@@ -104,18 +109,18 @@ func ReadCommitted(ctx context.Context, c *settings.Config, topic string, troubl
 		return fmt.Errorf("franz: %w", err)
 	}
 	defer cl.Close()
-	ends, err := offsets(ctx, cl, topic, latest)
+	ends, err := offsets(ctx, cl, topic, latest, handler)
 	if err != nil {
 		return err
 	}
-	starts, err := offsets(ctx, cl, topic, earliest)
+	starts, err := offsets(ctx, cl, topic, earliest, handler)
 	if err != nil {
 		return err
 	}
 	for partition := range int32(len(ends)) {
-		r := reading{kgo: cl, topic: topic, partition: partition, next: starts[partition], end: ends[partition]}
+		r := reading{kgo: cl, topic: topic, trouble: handler, partition: partition, next: starts[partition], end: ends[partition]}
 		for r.next < r.end {
-			if err := repeat(ctx, func() error { return r.fetch(ctx, each) }); err != nil {
+			if err := repeat(ctx, handler, func() error { return r.fetch(ctx, each) }); err != nil {
 				if cause := context.Cause(ctx); cause != nil && !errors.Is(err, cause) {
 					err = fmt.Errorf("%w: %w", cause, err)
 				}
@@ -130,6 +135,7 @@ func ReadCommitted(ctx context.Context, c *settings.Config, topic string, troubl
 type reading struct {
 	kgo       *kgo.Client
 	topic     string
+	trouble   troubleFunc
 	partition int32
 	next, end int64
 }
@@ -164,17 +170,33 @@ func (r *reading) fetch(ctx context.Context, each func(*transport.ConsumedMessag
 	}
 	for i := range resp.Topics {
 		for j := range resp.Topics[i].Partitions {
-			return r.take(&resp.Topics[i].Partitions[j], each)
+			return r.take(ctx, &resp.Topics[i].Partitions[j], each)
 		}
 	}
 	return &transport.Error{Code: transport.Other, Retriable: true, Text: "the broker answered without the partition"}
 }
 
-func (r *reading) take(p *kmsg.FetchResponseTopicPartition, each func(*transport.ConsumedMessage) error) error {
+// restart goes back to the start of the partition after a broker has refused
+// the offset, for example because the first messages were deleted. restart
+// returns the refusal as an error that a retry can fix.
+func (r *reading) restart(ctx context.Context, refusal *transport.Error) error {
+	starts, err := offsets(ctx, r.kgo, r.topic, earliest, r.trouble)
+	if err != nil {
+		return err
+	}
+	r.next = starts[r.partition]
+	refusal.Retriable = true
+	return refusal
+}
+
+func (r *reading) take(ctx context.Context, p *kmsg.FetchResponseTopicPartition, each func(*transport.ConsumedMessage) error) error {
 	empty := len(p.RecordBatches) == 0
 	fetched, next := kgo.ProcessFetchPartition(kgo.ProcessFetchPartitionOpts{
 		Offset: r.next, IsolationLevel: kgo.ReadCommitted(), Topic: r.topic, Partition: r.partition,
 	}, p, kgo.DefaultDecompressor(), nil)
+	if errors.Is(fetched.Err, kerr.OffsetOutOfRange) {
+		return r.restart(ctx, convert(fetched.Err))
+	}
 	if fetched.Err != nil {
 		return convert(fetched.Err)
 	}

@@ -36,8 +36,31 @@ type Inbox[In any] struct {
 	config   inboxConfig
 	settings *settings.Config
 
-	in   transport.Consumer
-	next map[topicPartition]int64 // the stored offsets of our partitions; -1 if no offset is stored
+	in    transport.Consumer
+	next  map[topicPartition]*progress // of our partitions with messages
+	batch []*transport.ConsumedMessage // the messages that collect is gathering
+	ends  map[string]endOffsets        // by topic
+}
+
+// progress is the place of an inbox in a partition.
+type progress struct {
+	stored  int64 // the stored offset, -1 if no offset is stored
+	first   int64 // where to begin if no offset is stored
+	checked bool  // the stored offset is not behind the end of the partition
+}
+
+// from returns the offset of the next message to handle.
+func (p *progress) from() int64 {
+	if p.stored < 0 {
+		return p.first
+	}
+	return p.stored
+}
+
+// endOffsets are the end offsets of a topic.
+type endOffsets struct {
+	at          time.Time
+	byPartition map[int32]int64
 }
 
 // Format prints the group and the topics for every verb, because the settings
@@ -164,12 +187,14 @@ func NewInbox[In any](brokers []string, group string, topics []string, dialect D
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	return &Inbox[In]{group: group, topics: topics, dialect: dialect, db: db, decode: d, f: f, config: c, settings: set, next: map[topicPartition]int64{}}, nil
+	return &Inbox[In]{group: group, topics: topics, dialect: dialect, db: db, decode: d, f: f, config: c, settings: set, next: map[topicPartition]*progress{}, ends: map[string]endOffsets{}}, nil
 }
 
 // Run works until ctx ends, and then returns nil. During outages of the brokers
 // and the database, Run waits. Run returns an error only if the error is
-// permanent: an error of the function, or a missing table, topic or permission.
+// permanent: an error of the function, a missing table, topic or permission, or
+// a stored offset behind the end of its partition. The last error means that
+// the topic was created again, or that the partition has lost messages.
 func (b *Inbox[In]) Run(ctx context.Context) error {
 	defer b.settings.CloseLog()
 	err := b.run(ctx)
@@ -239,22 +264,25 @@ func (b *Inbox[In]) isRetriable(ctx context.Context, err error) bool {
 	return b.db.PingContext(ctx) != nil // true if the database is down, even if the function has hidden the database error
 }
 
-// revoked removes partitions that we have lost.
+// revoked removes partitions that we have lost, and their messages. If we get a
+// partition back, the consumer reads the messages again.
 func (b *Inbox[In]) revoked(partitions []transport.TopicPartition) {
 	for _, tp := range partitions {
 		delete(b.next, topicPartition{tp.Topic, tp.Partition})
 	}
+	b.batch = slices.DeleteFunc(b.batch, func(m *transport.ConsumedMessage) bool {
+		return b.next[topicPartition{m.Topic, m.Partition}] == nil
+	})
 }
 
 // rewind moves all of our partitions back to the stored offsets.
 func (b *Inbox[In]) rewind(ctx context.Context) {
 	var to []transport.TopicPartition
-	for p := range b.next {
-		if at, err := b.stored(ctx, p); err == nil && at >= 0 {
-			to = append(to, transport.TopicPartition{Topic: p.topic, Partition: p.number, Offset: at})
-		} else {
-			to = append(to, transport.TopicPartition{Topic: p.topic, Partition: p.number, Offset: max(b.next[p], 0)})
+	for p, at := range b.next {
+		if stored, err := b.stored(ctx, p); err == nil && stored >= 0 {
+			at.stored = stored
 		}
+		to = append(to, transport.TopicPartition{Topic: p.topic, Partition: p.number, Offset: at.from()})
 	}
 	clear(b.next)
 	if err := b.in.Seek(to); err != nil {
@@ -264,36 +292,81 @@ func (b *Inbox[In]) rewind(ctx context.Context) {
 
 // collect gathers messages whose effects are not stored yet.
 func (b *Inbox[In]) collect(ctx context.Context) ([]*transport.ConsumedMessage, error) {
-	var batch []*transport.ConsumedMessage
-	for len(batch) < b.config.messages && ctx.Err() == nil {
-		m, err := b.in.Poll(ctx, b.config.wait)
+	b.batch = b.batch[:0]
+	for len(b.batch) < b.config.messages && ctx.Err() == nil {
+		m, err := b.in.Poll(ctx, b.config.wait) // a rebalance inside Poll may take partitions away
 		if err != nil {
 			return nil, open.ExplainDenied(b.settings, err, "Read", b.group)
 		}
 		if m == nil {
 			break
 		}
-		p := topicPartition{m.Topic, m.Partition}
-		at, known := b.next[p]
-		if !known {
-			if at, err = b.stored(ctx, p); err != nil {
-				b.next[p] = m.Offset // so that forget seeks to this message
-				return nil, err
-			}
-			b.next[p] = at
-			if at > m.Offset+1 {
-				_ = b.in.Seek([]transport.TopicPartition{{Topic: m.Topic, Partition: m.Partition, Offset: at}})
-			}
+		wanted, err := b.place(ctx, m)
+		if err != nil {
+			return nil, err
 		}
-		if m.Offset >= at {
-			batch = append(batch, m)
+		if wanted {
+			b.batch = append(b.batch, m)
 		}
 	}
-	// A rebalance inside Poll may have taken partitions away.
-	return slices.DeleteFunc(batch, func(m *transport.ConsumedMessage) bool {
-		_, ours := b.next[topicPartition{m.Topic, m.Partition}]
-		return !ours
-	}), nil
+	return slices.Clone(b.batch), nil
+}
+
+// place reports whether the effects of a message are not stored yet. At the
+// first message of a partition, place reads the stored offset. The consumer has
+// begun elsewhere, so place moves the consumer to the stored offset.
+func (b *Inbox[In]) place(ctx context.Context, m *transport.ConsumedMessage) (bool, error) {
+	p := topicPartition{m.Topic, m.Partition}
+	at, known := b.next[p]
+	if !known {
+		at = &progress{stored: -1, first: m.Offset}
+		b.next[p] = at // also after an error, so that rewind seeks to this message
+		stored, err := b.stored(ctx, p)
+		if err != nil {
+			return false, err
+		}
+		at.stored = stored
+	}
+	if m.Offset < at.from() {
+		if err := b.checkEnd(ctx, p, at, known); err != nil {
+			return false, err
+		}
+	} else {
+		at.checked = false
+	}
+	if !known && m.Offset != at.from() && m.Offset+1 != at.from() {
+		_ = b.in.Seek([]transport.TopicPartition{{Topic: m.Topic, Partition: m.Partition, Offset: at.from()}})
+		return false, nil
+	}
+	return m.Offset >= at.from(), nil
+}
+
+// endsAge is how long end offsets are good for a partition that we have just
+// got. A topic has one query for all its partitions.
+const endsAge = 10 * time.Second
+
+// checkEnd returns an error if the stored offset is behind the end of the
+// partition. Then the topic was deleted and created again, or the partition has
+// lost messages. The inbox would ignore new messages up to the stored offset.
+func (b *Inbox[In]) checkEnd(ctx context.Context, p topicPartition, at *progress, known bool) error {
+	if at.checked {
+		return nil
+	}
+	ends := b.ends[p.topic]
+	if known || time.Since(ends.at) > endsAge {
+		found, err := b.in.EndOffsets(ctx, p.topic)
+		if err != nil {
+			return fmt.Errorf("topic %s: %w", p.topic, open.ExplainDenied(b.settings, err, "Read", p.topic))
+		}
+		ends = endOffsets{time.Now(), found}
+		b.ends[p.topic] = ends
+	}
+	if end := ends.byPartition[p.number]; at.stored > end {
+		return fmt.Errorf("%s[%d]: table %s has the offset %d, but the partition ends at %d: the topic was created again, or the partition has lost messages: "+
+			"to read the partition from its beginning, delete its row of the group %s", p.topic, p.number, b.config.table, at.stored, end, b.group)
+	}
+	at.checked = true
+	return nil
 }
 
 // stored returns the offset at which a partition continues, or -1 if no offset
@@ -334,7 +407,7 @@ func (b *Inbox[In]) store(ctx context.Context, batch []*transport.ConsumedMessag
 		return databaseError{err}
 	}
 	for p, at := range after {
-		b.next[p] = at
+		b.next[p].stored = at
 	}
 	return nil
 }
@@ -342,7 +415,7 @@ func (b *Inbox[In]) store(ctx context.Context, batch []*transport.ConsumedMessag
 // advance stores an offset, unless another instance has stored an offset
 // before.
 func (b *Inbox[In]) advance(ctx context.Context, tx *sql.Tx, p topicPartition, to int64) error {
-	table, from := b.dialect.quote(b.config.table), b.next[p]
+	table, from := b.dialect.quote(b.config.table), b.next[p].stored
 	if from < 0 {
 		_, err := tx.ExecContext(ctx, b.dialect.query("INSERT INTO "+table+" (group_id, topic, partition_number, next_offset) VALUES (?, ?, ?, ?)"),
 			b.group, p.topic, p.number, to)

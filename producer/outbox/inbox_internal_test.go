@@ -1,0 +1,96 @@
+package outbox
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/avroline/avroline/internal/databases"
+	"github.com/avroline/avroline/producer/internal/transport"
+)
+
+// scripted is a consumer. Each Poll runs the next step.
+type scripted struct {
+	transport.Consumer
+	steps []func() *transport.ConsumedMessage
+	seeks []transport.TopicPartition
+}
+
+func (s *scripted) Poll(context.Context, time.Duration) (*transport.ConsumedMessage, error) {
+	if len(s.steps) == 0 {
+		return nil, nil
+	}
+	step := s.steps[0]
+	s.steps = s.steps[1:]
+	return step(), nil
+}
+
+func (s *scripted) Seek(to []transport.TopicPartition) error {
+	s.seeks = append(s.seeks, to...)
+	return nil
+}
+
+// scriptedInbox makes an inbox whose table of offsets is empty.
+func scriptedInbox(t *testing.T) (*Inbox[struct{}], *scripted) {
+	t.Helper()
+	db := databases.SQLite(t).Open()
+	if _, err := db.Exec(InboxSchema(SQLite, "")); err != nil {
+		t.Fatal(err)
+	}
+	in := &scripted{}
+	return &Inbox[struct{}]{
+		group: "g", dialect: SQLite, db: db, in: in, config: inboxConfig{table: "inbox", messages: 100},
+		next: map[topicPartition]*progress{}, ends: map[string]endOffsets{},
+	}, in
+}
+
+// TestPartitionComesBack takes a partition away and gives it back while the
+// inbox gathers messages. The consumer then reads the messages of the partition
+// again. The inbox must have each message once.
+func TestPartitionComesBack(t *testing.T) {
+	t.Parallel()
+	b, in := scriptedInbox(t)
+	message := func(partition int32, offset int64) func() *transport.ConsumedMessage {
+		return func() *transport.ConsumedMessage {
+			return &transport.ConsumedMessage{Topic: "in", Partition: partition, Offset: offset}
+		}
+	}
+	in.steps = []func() *transport.ConsumedMessage{
+		message(0, 0), message(1, 0), message(1, 1),
+		func() *transport.ConsumedMessage {
+			b.revoked([]transport.TopicPartition{{Topic: "in", Partition: 1}})
+			return message(0, 1)()
+		},
+		message(1, 0), message(0, 2), message(1, 1),
+	}
+	batch, err := b.collect(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, m := range batch {
+		got = append(got, fmt.Sprintf("%d@%d", m.Partition, m.Offset))
+	}
+	if want := "[0@0 0@1 1@0 0@2 1@1]"; fmt.Sprint(got) != want {
+		t.Errorf("got %v, want %s", got, want)
+	}
+}
+
+// TestRewindWithoutStoredOffset checks where an inbox continues after an error
+// if no offset is stored. The consumer may have begun behind the beginning of
+// the partition.
+func TestRewindWithoutStoredOffset(t *testing.T) {
+	t.Parallel()
+	b, in := scriptedInbox(t)
+	in.steps = []func() *transport.ConsumedMessage{
+		func() *transport.ConsumedMessage { return &transport.ConsumedMessage{Topic: "in", Offset: 70} },
+	}
+	if batch, err := b.collect(t.Context()); err != nil || len(batch) != 1 {
+		t.Fatal(len(batch), err)
+	}
+	b.rewind(t.Context())
+	if len(in.seeks) != 1 || in.seeks[0].Offset != 70 {
+		t.Errorf("got %v", in.seeks)
+	}
+}

@@ -358,9 +358,8 @@ func (s *scanner) row(rows *sql.Rows) (*Row, error) {
 	if row.ID, err = uuid.ParseBytes(s.id); err != nil {
 		return nil, fmt.Errorf("row seq=%d: event id: %w", row.Seq, err)
 	}
-	if row.Time, err = parseTime(s.created); err != nil {
-		return nil, fmt.Errorf("row seq=%d: %w", row.Seq, err)
-	}
+	var badTime error
+	row.Time, badTime = parseTime(s.created)
 	row.Topic, row.Type = s.name(s.topic), s.name(s.kind)
 	if row.Key == nil && !s.noKey {
 		row.Key = []byte{}
@@ -372,7 +371,9 @@ func (s *scanner) row(rows *sql.Rows) (*Row, error) {
 	if s.partition.Valid {
 		row.Partition = int(s.partition.Int64)
 	}
-	row.broken = row.verify()
+	if row.broken = badTime; badTime == nil {
+		row.broken = row.verify()
+	}
 	return row, nil
 }
 

@@ -41,6 +41,9 @@ func (r *Row) Where() string { return fmt.Sprintf("row seq=%d id=%s topic=%s", r
 // size returns the size of the row's large fields, in bytes.
 func (r *Row) size() int { return len(r.Key) + len(r.Payload) + len(r.headers) }
 
+// maxYear is the last year that every database can store.
+const maxYear = 9999
+
 // newRow makes the row of a message.
 func newRow(t *Table, kind string, e producer.Encoded) (*Row, error) {
 	if err := checkText(e); err != nil {
@@ -59,6 +62,9 @@ func newRow(t *Table, kind string, e producer.Encoded) (*Row, error) {
 	}
 	if r.Time.IsZero() {
 		r.Time = time.Now()
+	}
+	if y := r.Time.UTC().Year(); y < 1 || y > maxYear {
+		return nil, fmt.Errorf("outbox: timestamp %v: the year must be from 1 to %d", r.Time, maxYear)
 	}
 	r.Time = r.Time.Truncate(time.Millisecond).UTC() // the precision of Kafka
 	r.headers = encodeHeaders(e.Headers)

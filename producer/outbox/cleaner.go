@@ -54,14 +54,36 @@ func (c *cleaner) close() {
 	<-c.done
 }
 
-// add gives the cleaner rows to delete. If the queue is full, add waits. The
-// result is the error of the last attempt.
+// errCleanerBehind says that the queue is full because the database refuses to
+// delete rows.
+var errCleanerBehind = errors.New("outbox: too many published rows wait for their deletion")
+
+// add gives the cleaner rows to delete. The result is the error of the last
+// attempt. If the queue is full, add waits, unless the last attempt failed.
 func (c *cleaner) add(ctx context.Context, w cleaning) error {
-	select {
-	case c.work <- w:
-	case <-ctx.Done():
-		return context.Cause(ctx)
+	for {
+		select {
+		case c.work <- w:
+			return c.lastError()
+		default:
+		}
+		if err := c.lastError(); err != nil {
+			return fmt.Errorf("%w: %w", errCleanerBehind, err)
+		}
+		wait := time.NewTimer(cleanWait)
+		select {
+		case c.work <- w:
+			wait.Stop()
+			return c.lastError()
+		case <-wait.C:
+		case <-ctx.Done():
+			wait.Stop()
+			return context.Cause(ctx)
+		}
 	}
+}
+
+func (c *cleaner) lastError() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.err

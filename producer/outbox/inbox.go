@@ -3,6 +3,7 @@ package outbox
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"slices"
@@ -82,8 +83,8 @@ type topicPartition struct {
 // writes to tx. After a rollback, InboxFunction runs again for the same
 // message, so InboxFunction must have no other lasting effect. An error rolls
 // the transaction back and ends Run. Run does not end if the error is made by
-// source.Temporary or wraps [serde.ErrRegistry], or if the database does not
-// answer. The inbox then reads the messages again after a pause.
+// source.Temporary or wraps [serde.ErrRegistry], if the database does not
+// answer, or if the connection of tx has ended. The inbox then reads the messages again after a pause.
 type InboxFunction[In any] func(ctx context.Context, tx *sql.Tx, m processor.Consumed[In]) error
 
 // InboxOption changes an [Inbox]. The zero InboxOption does nothing.
@@ -394,6 +395,9 @@ func (b *Inbox[In]) store(ctx context.Context, batch []*transport.ConsumedMessag
 	after := map[topicPartition]int64{}
 	for _, m := range batch {
 		if err := b.handleMessage(ctx, tx, m); err != nil {
+			if _, lost := tx.ExecContext(ctx, "SELECT 1"); errors.Is(lost, driver.ErrBadConn) { // whatever the function says
+				err = databaseError{err}
+			}
 			return fmt.Errorf("%s[%d]@%d: %w", m.Topic, m.Partition, m.Offset, err)
 		}
 		after[topicPartition{m.Topic, m.Partition}] = m.Offset + 1

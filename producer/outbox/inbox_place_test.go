@@ -2,6 +2,7 @@ package outbox_test
 
 import (
 	"context"
+	"database/sql"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/avroline/avroline/producer"
 	"github.com/avroline/avroline/producer/internal/copytest"
 	"github.com/avroline/avroline/producer/outbox"
+	"github.com/avroline/avroline/producer/processor"
 	"github.com/avroline/avroline/serde"
 )
 
@@ -124,5 +126,54 @@ func TestInboxLatest(t *testing.T) {
 	}
 	if all, _ := p.bills(); all != n {
 		t.Errorf("%d bills, want %d", all, n)
+	}
+}
+
+// TestInboxConnectionEnds ends the connection of a transaction while the
+// function runs. The database still answers on other connections. Run goes on,
+// although the function returns an error that is not temporary.
+func TestInboxConnectionEnds(t *testing.T) {
+	t.Parallel()
+	for _, d := range []outbox.Dialect{outbox.PostgreSQL, outbox.MySQL} {
+		t.Run(d.String(), func(t *testing.T) {
+			t.Parallel()
+			testInboxConnectionEnds(t, newFixture(t, d))
+		})
+	}
+}
+
+func testInboxConnectionEnds(t *testing.T, p *fixture) {
+	end := "SELECT pg_terminate_backend(pg_backend_pid())"
+	if p.dialect == outbox.MySQL {
+		end = "KILL CONNECTION_ID()"
+	}
+	p.createBilling()
+	topic := p.Topic("in", 1)
+	p.Seed(p.reg, topic, 10, nil)
+	des, err := serde.NewDeserializer[event](p.reg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := false
+	in, err := outbox.NewInbox(p.Addrs, p.name, []string{topic}, p.dialect, p.db, des,
+		func(ctx context.Context, tx *sql.Tx, m processor.Consumed[event]) error {
+			if m.Value.Seq == 5 && !ended {
+				ended = true
+				if _, err := tx.ExecContext(ctx, end); err != nil {
+					return err
+				}
+			}
+			return p.bill(ctx, tx, m)
+		})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop := p.runInbox(in)
+	p.until("the bills", p.billed(10))
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+	if all, different := p.bills(); all != 10 || different != 10 || !ended {
+		t.Errorf("%d bills, %d different", all, different)
 	}
 }

@@ -47,6 +47,7 @@ type reader struct {
 	finished  [][]int64 // the rows of each transaction that Positions has ended
 	swept     time.Time // the time of the last sweep
 	cleaner   *cleaner
+	behind    error  // why Next returns no more rows: the database does not delete published rows
 	noted     string // the progress in the relay's own table, if the progress is ours
 }
 
@@ -143,6 +144,9 @@ func (r *reader) checkDatabase(ctx context.Context, at position, known bool) err
 // the Kafka transaction without another query. So a single row is committed
 // earlier.
 func (r *reader) Next(ctx context.Context, item *source.Item[*Row]) (bool, error) {
+	if r.behind != nil {
+		return false, source.Temporary(r.behind)
+	}
 	if len(r.buffer) == 0 {
 		if r.short && r.moved {
 			return false, nil
@@ -214,7 +218,11 @@ func (r *reader) Committed(ctx context.Context, positions []source.Position) err
 	r.committed.Store(&at)
 	seqs := r.finished[0]
 	r.finished = r.finished[1:]
-	return r.cleaner.add(ctx, cleaning{seqs, positions})
+	err = r.cleaner.add(ctx, cleaning{seqs, positions})
+	if errors.Is(err, errCleanerBehind) {
+		r.behind = err // the next Open deletes the rows, and reports if that fails
+	}
+	return err
 }
 
 func joinNumbers(seqs []int64) string {

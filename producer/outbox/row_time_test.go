@@ -30,7 +30,9 @@ func TestTimes(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	p.inTx(func(tx *sql.Tx) error { return p.table.Insert(ctx, tx, "", producer.Encoded{Topic: p.topic, Value: []byte("y")}) })
+	p.inTx(func(tx *sql.Tx) error {
+		return p.table.Insert(ctx, tx, "", producer.Encoded{Topic: p.topic, Value: []byte("y")})
+	})
 	if _, err := p.db.Exec("UPDATE outbox SET created_at = 'soon'"); err != nil {
 		t.Fatal(err)
 	}

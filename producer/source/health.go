@@ -15,15 +15,14 @@ import (
 )
 
 // failingAfter is the time until a shard with repeated errors is not ready, and
-// until a shard without an answer of the brokers is not ready.
+// until a shard that waits for an answer is not ready.
 const failingAfter = 10 * time.Second
 
 // Health reports whether this instance can publish. Health does no I/O.
 //
 // A shard is not ready in four cases: the shard has stopped, its producer is
 // not ready, the shard has met errors for 10 seconds without a commit, or the
-// shard waits for the brokers for 10 seconds, for example for a commit. If no
-// shard of this instance is ready, Ready is false. Otherwise Degraded names the
+// shard waits for 10 seconds, for example for a commit. If no shard of this instance is ready, Ready is false. Otherwise Degraded names the
 // shards that are not ready, and the shards with a recent error. An instance
 // without a shard is ready, because the instance stands by. After Run has
 // returned an error, Reason is the error.
@@ -163,7 +162,7 @@ type shardHealth struct {
 	wait    wait
 }
 
-// wait is a step of a shard that waits for the brokers.
+// wait is a step of a shard that waits for the brokers or for the input.
 type wait struct {
 	step  string // empty: the shard waits for nothing
 	since time.Time

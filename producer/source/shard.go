@@ -397,7 +397,10 @@ func (h *shard[T]) reportCommitted(ctx context.Context, positions []Position) {
 	if !ok || len(positions) == 0 {
 		return
 	}
-	if err := committer.Committed(ctx, positions); err != nil && ctx.Err() == nil {
+	h.health.setWait("the input after a commit")
+	err := committer.Committed(ctx, positions)
+	h.health.setWait("")
+	if err != nil && ctx.Err() == nil {
 		h.source.settings.Logger.WarnContext(ctx, "source_cleanup", "source", h.source.name, "shard", h.Number, "err", err)
 	}
 }

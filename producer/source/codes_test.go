@@ -126,3 +126,45 @@ func TestHealthOfWait(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// stuck is an input whose Next waits until the context ends.
+type stuck struct{ waits chan struct{} }
+
+func (s stuck) Open(context.Context, source.Shard, []source.Position) (source.Reader[string], error) {
+	return s, nil
+}
+
+func (s stuck) Next(ctx context.Context, _ *source.Item[string]) (bool, error) {
+	close(s.waits)
+	<-ctx.Done()
+	return false, ctx.Err()
+}
+
+func (stuck) More(context.Context) (bool, error) { return false, nil }
+func (stuck) Positions() []source.Position       { return nil }
+func (stuck) Close() error                       { return nil }
+
+// TestHealthOfStuckInput checks an input that does not answer, for example a
+// database behind a broken network. Health reports the wait.
+func TestHealthOfStuckInput(t *testing.T) {
+	t.Parallel()
+	w := copytest.Brokers(t)
+	reg, in := &workload.Registry{}, stuck{make(chan struct{})}
+	s, err := source.New(w.Addrs, copytest.NewID(t), in, reg, copytest.Serializer(t, reg), source.WithCheckpoints(compacted(w, 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(copytest.Ctx(t))
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- s.Run(ctx, func(context.Context, *producer.Tx, string) error { return nil }) }()
+	<-in.waits
+	if h := source.HealthAfterWait(s); h.Ready || h.Reason == nil || !strings.Contains(h.Reason.Error(), "input") {
+		t.Errorf("%+v", h)
+	}
+	cancel()
+	<-done
+	if err := s.Close(copytest.Ctx(t)); err != nil {
+		t.Error(err)
+	}
+}

@@ -22,7 +22,8 @@ const failingAfter = 10 * time.Second
 //
 // A shard is not ready in four cases: the shard has stopped, its producer is
 // not ready, the shard has met errors for 10 seconds without a commit, or the
-// shard waits for 10 seconds, for example for a commit. If no shard of this instance is ready, Ready is false. Otherwise Degraded names the
+// shard waits for too long: 10 seconds for an answer of the brokers or the
+// input, or the transaction timeout for the items of a transaction. If no shard of this instance is ready, Ready is false. Otherwise Degraded names the
 // shards that are not ready, and the shards with a recent error. An instance
 // without a shard is ready, because the instance stands by. After Run has
 // returned an error, Reason is the error.
@@ -166,14 +167,19 @@ type shardHealth struct {
 type wait struct {
 	step  string // empty: the shard waits for nothing
 	since time.Time
+	limit time.Duration
 	err   error // the last error that a retry can fix
 }
 
-// setWait begins a wait. An empty step ends the wait.
-func (s *shardHealth) setWait(step string) {
+// setWait begins a wait that is too long after [failingAfter]. An empty step
+// ends the wait.
+func (s *shardHealth) setWait(step string) { s.setLongWait(step, failingAfter) }
+
+// setLongWait begins a wait that is too long after limit.
+func (s *shardHealth) setLongWait(step string, limit time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.wait = wait{step: step, since: time.Now()}
+	s.wait = wait{step: step, since: time.Now(), limit: limit}
 }
 
 // setTrouble records the reason of a wait.
@@ -186,7 +192,7 @@ func (s *shardHealth) setTrouble(err *transport.Error) {
 // reason returns an error if the wait is too long.
 func (w *wait) reason(at time.Time) error {
 	switch {
-	case w.step == "" || at.Sub(w.since) < failingAfter:
+	case w.step == "" || at.Sub(w.since) < w.limit:
 		return nil
 	case w.err != nil:
 		return fmt.Errorf("waits since %s for %s: %w", w.since.Format(time.RFC3339), w.step, w.err)
@@ -248,7 +254,7 @@ func (s *shardHealth) state(at time.Time) producer.Health {
 	switch {
 	case !h.Ready:
 	case waits != nil:
-		h.Ready, h.Since, h.Reason, h.Degraded = false, s.wait.since.Add(failingAfter), waits, nil
+		h.Ready, h.Since, h.Reason, h.Degraded = false, s.wait.since.Add(s.wait.limit), waits, nil
 	case err == nil:
 	case !s.now.Running:
 		h.Ready, h.Since, h.Reason, h.Degraded = false, s.stopped, err, nil

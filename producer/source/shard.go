@@ -222,7 +222,9 @@ func (h *shard[T]) session(ctx context.Context) error {
 	h.reportLag(ctx)
 	for {
 		var item Item[T]
+		h.health.setWait("the next item of the input")
 		ok, err := reader.Next(ctx, &item)
+		h.health.setWait("")
 		if err != nil {
 			return err
 		}
@@ -293,6 +295,7 @@ func (h *shard[T]) transaction(ctx context.Context, item *Item[T]) (err error) {
 	})
 	committed := false
 	defer func() {
+		h.health.setWait("") // also after a panic
 		if committed {
 			return
 		}
@@ -313,6 +316,7 @@ func (h *shard[T]) transaction(ctx context.Context, item *Item[T]) (err error) {
 		h.limit = c.items
 	}
 	first := item.Value
+	h.health.setLongWait("the items of a transaction", h.source.settings.TransactionTimeout)
 	err = h.t.InTxOnce(ctx, func(tx *producer.Tx) error {
 		for {
 			n++

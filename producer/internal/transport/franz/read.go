@@ -46,7 +46,7 @@ func offsets(ctx context.Context, cl *kgo.Client, topic string, at int64, troubl
 		for _, t := range resp.Topics {
 			for _, p := range t.Partitions {
 				if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
-					return convert(err)
+					return convertPartition(err)
 				}
 				found[p.Partition] = p.Offset
 			}
@@ -76,6 +76,16 @@ func repeat(ctx context.Context, trouble troubleFunc, call func() error) error {
 			return fmt.Errorf("%w: %w", cause, err)
 		}
 	}
+}
+
+// convertPartition converts an error about a partition that the metadata names.
+// If the broker does not know the partition, the partition may have moved.
+func convertPartition(err error) *transport.Error {
+	e := convert(err)
+	if e.Code == codeUnknownTopic {
+		e.Code, e.Retriable = transport.Code(kerr.NotLeaderForPartition.Code), true
+	}
+	return e
 }
 
 func metadata(ctx context.Context, cl *kgo.Client, topic string) (transport.TopicMetadata, error) {
@@ -198,7 +208,7 @@ func (r *reading) take(ctx context.Context, p *kmsg.FetchResponseTopicPartition,
 		return r.restart(ctx, convert(fetched.Err))
 	}
 	if fetched.Err != nil {
-		return convert(fetched.Err)
+		return convertPartition(fetched.Err)
 	}
 	for _, record := range fetched.Records {
 		if record.Offset >= r.end {

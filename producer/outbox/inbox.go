@@ -84,7 +84,8 @@ type topicPartition struct {
 // message, so InboxFunction must have no other lasting effect. An error rolls
 // the transaction back and ends Run. Run does not end if the error is made by
 // source.Temporary or wraps [serde.ErrRegistry], if the database does not
-// answer, or if the connection of tx has ended. The inbox then reads the messages again after a pause.
+// answer, or if the connection of tx has ended. The inbox then reads the
+// messages again after a pause.
 type InboxFunction[In any] func(ctx context.Context, tx *sql.Tx, m processor.Consumed[In]) error
 
 // InboxOption changes an [Inbox]. The zero InboxOption does nothing.

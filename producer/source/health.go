@@ -23,7 +23,8 @@ const failingAfter = 10 * time.Second
 // A shard is not ready in four cases: the shard has stopped, its producer is
 // not ready, the shard has met errors for 10 seconds without a commit, or the
 // shard waits for too long: 10 seconds for an answer of the brokers or the
-// input, or the transaction timeout for the items of a transaction. If no shard of this instance is ready, Ready is false. Otherwise Degraded names the
+// input, or the transaction timeout for the items of a transaction. If no shard
+// of this instance is ready, Ready is false. Otherwise Degraded names the
 // shards that are not ready, and the shards with a recent error. An instance
 // without a shard is ready, because the instance stands by. After Run has
 // returned an error, Reason is the error.

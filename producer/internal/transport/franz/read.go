@@ -104,8 +104,8 @@ func metadata(ctx context.Context, cl *kgo.Client, topic string) (transport.Topi
 // the call. ReadCommitted calls each for every message that a read_committed
 // consumer can see, in order for each partition. ReadCommitted waits for open
 // transactions before the end offset. If a broker refuses an offset,
-// ReadCommitted reads the partition from its start again. ReadCommitted joins no
-// group.
+// ReadCommitted reads the partition from its start again. ReadCommitted joins
+// no group.
 func ReadCommitted(ctx context.Context, c *settings.Config, topic string, trouble func(*transport.Error),
 	each func(*transport.ConsumedMessage) error,
 ) error {

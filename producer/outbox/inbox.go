@@ -396,7 +396,7 @@ func (b *Inbox[In]) store(ctx context.Context, batch []*transport.ConsumedMessag
 	after := map[topicPartition]int64{}
 	for _, m := range batch {
 		if err := b.handleMessage(ctx, tx, m); err != nil {
-			if _, lost := tx.ExecContext(ctx, "SELECT 1"); errors.Is(lost, driver.ErrBadConn) { // whatever the function says
+			if isLost(ctx, tx) { // whatever the function says
 				err = databaseError{err}
 			}
 			return fmt.Errorf("%s[%d]@%d: %w", m.Topic, m.Partition, m.Offset, err)
@@ -415,6 +415,17 @@ func (b *Inbox[In]) store(ctx context.Context, batch []*transport.ConsumedMessag
 		b.next[p].stored = at
 	}
 	return nil
+}
+
+// isLost reports whether the connection of a transaction has ended. The first
+// statement on such a connection may get an error of the driver. Each later
+// statement gets driver.ErrBadConn.
+func isLost(ctx context.Context, tx *sql.Tx) bool {
+	var err error
+	for range 2 {
+		_, err = tx.ExecContext(ctx, "SELECT 1")
+	}
+	return errors.Is(err, driver.ErrBadConn)
 }
 
 // advance stores an offset, unless another instance has stored an offset

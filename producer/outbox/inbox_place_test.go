@@ -60,22 +60,13 @@ func TestInboxTopicCreatedAgain(t *testing.T) {
 			if p.Fake == nil {
 				t.Skip("deletes a topic of the embedded broker")
 			}
-			var opts []outbox.InboxOption
-			if name == "during a run" { // kgo reads nothing of a topic that was created again
-				probe, err := producer.New(p.Addrs, copytest.Serializer(t, p.reg), producer.WithTransport(producer.Confluent))
-				if err != nil {
-					t.Skip(err)
-				}
-				_ = probe.Close(copytest.Ctx(t))
-				opts = append(opts, outbox.WithInboxProducer(producer.WithTransport(producer.Confluent)))
-			}
 			p.createBilling()
 			topic := p.Topic("in", 1)
 			p.Seed(p.reg, topic, 20, nil)
 			ctx, cancel := context.WithCancel(copytest.Ctx(t))
 			defer cancel()
 			done := make(chan error, 1)
-			run := func() { done <- p.inbox(topic, opts...).Run(ctx) }
+			run := func() { done <- p.inbox(topic).Run(ctx) }
 			go run()
 			p.until("the bills", p.billed(20))
 			if name == "between runs" {

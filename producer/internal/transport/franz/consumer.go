@@ -218,6 +218,21 @@ func (in *consumer) Poll(ctx context.Context, wait time.Duration) (*transport.Co
 	}
 }
 
+// forgetTopics makes kgo look up topics anew that were deleted and created
+// again. kgo keeps the id of the old topic, and would never read the new one.
+func (in *consumer) forgetTopics(topics []string) {
+	if len(topics) == 0 {
+		return
+	}
+	slices.Sort(topics)
+	topics = slices.Compact(topics)
+	in.settings.Logger.Info("topic_created_again", "group", in.group.ID, "topics", topics)
+	in.waitFor(func() {
+		in.kgo.PurgeTopicsFromConsuming(topics...)
+		in.kgo.AddConsumeTopics(topics...)
+	})
+}
+
 // next removes the next record from the queue. Records of paused partitions
 // stay in the queue.
 func (in *consumer) next() *kgo.Record {
@@ -240,12 +255,15 @@ func (in *consumer) next() *kgo.Record {
 // it.
 func (in *consumer) keep(fetches kgo.Fetches) error {
 	var lasting error
-	fetches.EachError(func(_ string, _ int32, err error) {
+	var renewed []string
+	fetches.EachError(func(topic string, _ int32, err error) {
 		var broker *kerr.Error
 		var reset *kgo.ErrDataLoss
 		switch {
 		case errors.As(err, &reset):
 			in.settings.Logger.Warn("offset_reset", "text", err.Error())
+		case errors.Is(err, kerr.UnknownTopicID):
+			renewed = append(renewed, topic)
 		case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded), errors.Is(err, kgo.ErrClientClosed):
 		case errors.As(err, &broker) && isPermanent(broker):
 			lasting = convert(err)
@@ -253,6 +271,7 @@ func (in *consumer) keep(fetches kgo.Fetches) error {
 			in.troubled.Trouble(convert(err))
 		}
 	})
+	in.forgetTopics(renewed)
 	fetches.EachPartition(func(p kgo.FetchTopicPartition) {
 		if in.assigned[topicPartition{p.Topic, p.Partition}] {
 			in.queue = append(in.queue, p.Records...)

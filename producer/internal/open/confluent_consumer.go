@@ -336,6 +336,9 @@ func (in *confluentConsumer) permanentError(err error) error {
 		return err
 	}
 	said := asError(err)
+	if kerr.Code() == kafka.ErrAutoOffsetReset {
+		return fmt.Errorf("%w (auto.offset.reset=error): commit an offset for the group, or set earliest or latest", said)
+	}
 	if kerr.IsFatal() || isPermanent(kerr.Code()) {
 		return said
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -111,6 +112,7 @@ func OpenConsumer(c *settings.Config, g transport.Group, trouble func(*transport
 // options.
 func consumerOptions(passed map[string]string) ([]kgo.Opt, error) {
 	start := kgo.NewOffset().AtStart()
+	reset := start
 	var opts []kgo.Opt
 	for key, value := range passed {
 		set, ok := consumerSettings[key]
@@ -120,8 +122,9 @@ func consumerOptions(passed map[string]string) ([]kgo.Opt, error) {
 			case "earliest", "smallest", "beginning":
 			case "latest", "largest", "end":
 				start = kgo.NewOffset().AtEnd()
+				reset = start
 			case "error", "none":
-				start = kgo.NoResetOffset()
+				start, reset = kgo.NewOffset().AtCommitted(), kgo.NoResetOffset()
 			default:
 				return nil, fmt.Errorf("franz: auto.offset.reset: %q is none of earliest, latest, error", value)
 			}
@@ -135,7 +138,7 @@ func consumerOptions(passed map[string]string) ([]kgo.Opt, error) {
 		}
 		opts = append(opts, opt)
 	}
-	return append(opts, kgo.ConsumeStartOffset(start), kgo.ConsumeResetOffset(start)), nil
+	return append(opts, kgo.ConsumeStartOffset(start), kgo.ConsumeResetOffset(reset)), nil
 }
 
 // consumerSettings has every consumer setting that kgo supports, except
@@ -218,6 +221,28 @@ func (in *consumer) Poll(ctx context.Context, wait time.Duration) (*transport.Co
 	}
 }
 
+// resets reports whether the consumer goes on elsewhere if the group has no
+// offset, or an offset outside the log.
+func (in *consumer) resets() bool {
+	switch in.settings.ConsumerPassed["auto.offset.reset"] {
+	case "error", "none":
+		return false
+	}
+	return true
+}
+
+// noCommittedOffset is a part of kgo's error for a group without an offset. kgo
+// does not export the error.
+const noCommittedOffset = "no prior committed offset"
+
+// resetError is the error of a consumer that does not reset its offset.
+func resetError(topic string, partition int32, err error) *transport.Error {
+	e := *convert(err)
+	e.Retriable = false
+	e.Text = fmt.Sprintf("%s[%d]: %s (auto.offset.reset=error): commit an offset for the group, or set earliest or latest", topic, partition, e.Text)
+	return &e
+}
+
 // forgetTopics makes kgo look up topics anew that were deleted and created
 // again. kgo keeps the id of the old topic, and would never read the new one.
 func (in *consumer) forgetTopics(topics []string) {
@@ -256,10 +281,12 @@ func (in *consumer) next() *kgo.Record {
 func (in *consumer) keep(fetches kgo.Fetches) error {
 	var lasting error
 	var renewed []string
-	fetches.EachError(func(topic string, _ int32, err error) {
+	fetches.EachError(func(topic string, partition int32, err error) {
 		var broker *kerr.Error
 		var reset *kgo.ErrDataLoss
 		switch {
+		case !in.resets() && (errors.As(err, &reset) || errors.Is(err, kerr.OffsetOutOfRange) || strings.Contains(err.Error(), noCommittedOffset)):
+			lasting = resetError(topic, partition, err)
 		case errors.As(err, &reset):
 			in.settings.Logger.Warn("offset_reset", "text", err.Error())
 		case errors.Is(err, kerr.UnknownTopicID):

@@ -180,20 +180,40 @@ func (f *files) match(known []*filePosition) ([]*streamFile, error) {
 }
 
 // checkSame returns an error if two paths name the same file, for example
-// because one path is a link.
+// because one path is a link. A symbolic link has the path of its target. For
+// other links, checkSame compares the files with the same size and time.
+// Comparing all files would take too long for many thousands of paths.
 func (f *files) checkSame() error {
-	infos := make([]os.FileInfo, len(f.paths))
-	for i, path := range f.paths {
-		info, err := os.Stat(path)
+	type look struct{ size, modified int64 }
+	type file struct {
+		path string
+		info os.FileInfo
+	}
+	byPath := make(map[string]string, len(f.paths))
+	byLook := make(map[look][]file, len(f.paths))
+	same := func(a, b string) error {
+		return fmt.Errorf("source: Files: %q and %q are the same file: its lines would be read twice: name only one of them", a, b)
+	}
+	for _, path := range f.paths {
+		target, err := filepath.EvalSymlinks(path)
+		if err != nil { // for example a path that only the system can open
+			target = path
+		}
+		if other, ok := byPath[target]; ok {
+			return same(other, path)
+		}
+		byPath[target] = path
+		info, err := os.Stat(target)
 		if err != nil {
 			return fmt.Errorf("source: %w", err)
 		}
-		for j, other := range infos[:i] {
-			if os.SameFile(info, other) {
-				return fmt.Errorf("source: Files: %q and %q are the same file: its lines would be read twice: name only one of them", f.paths[j], path)
+		alike := look{info.Size(), info.ModTime().UnixNano()}
+		for _, other := range byLook[alike] {
+			if os.SameFile(info, other.info) {
+				return same(other.path, path)
 			}
 		}
-		infos[i] = info
+		byLook[alike] = append(byLook[alike], file{path, info})
 	}
 	return nil
 }

@@ -328,12 +328,17 @@ func TestOneFileTwice(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	path, link := writeFile(t, dir, "log.1", "one\n"), filepath.Join(dir, "log")
-	if err := os.Symlink(path, link); err != nil {
-		t.Skip(err)
-	}
-	_, err := (&files{paths: []string{path, link}, maxLine: 100}).Open(t.Context(), Shard{0, 1}, nil)
-	if err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), link) {
-		t.Errorf("got %v", err)
+	for name, make := range map[string]func(path, link string) error{"symbolic": os.Symlink, "hard": os.Link} {
+		if err := make(path, link); err != nil {
+			t.Skip(err)
+		}
+		_, err := (&files{paths: []string{path, writeFile(t, dir, "other", "one\n"), link}, maxLine: 100}).Open(t.Context(), Shard{0, 1}, nil)
+		if err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), link) {
+			t.Errorf("a %s link: got %v", name, err)
+		}
+		if err := os.Remove(link); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -41,6 +41,8 @@ type client struct {
 	told    sync.Once                       // Fatal is called once
 	closing sync.Once
 	handed  atomic.Uint64 // number of the library's outcomes that the handler has
+	awaited atomic.Int32  // calls of waitForHandler
+	more    chan struct{} // capacity 1; the handler has more outcomes
 	plain   plainState
 
 	gates  gates
@@ -76,7 +78,7 @@ func open(c *settings.Config, batchBytes int, h transport.Handler, plugin bool) 
 	k := &client{
 		config: c, handler: h, topics: map[string]*topic{}, gated: !c.WeakAcks,
 		acknowledged: !c.WeakAcks || c.Acks != settings.AcksNone, served: make(chan struct{}),
-		states: map[string]string{}, statistics: make(chan string, 1), flush: flush{wake: make(chan struct{}, 1)},
+		states: map[string]string{}, statistics: make(chan string, 1), flush: flush{wake: make(chan struct{}, 1)}, more: make(chan struct{}, 1),
 	}
 	k.gates.first = map[transport.Token]*partition{}
 	k.alive, k.die = context.WithCancel(context.Background())
@@ -186,6 +188,7 @@ func (c *client) serve() {
 				c.checkFatal(batch)
 			}
 			c.report(batch)
+			c.wakeWaiters()
 			if failed {
 				clear(batch)
 			}
@@ -391,11 +394,24 @@ func (c *client) waitForHandler(all bool) {
 		added := c.hub.added()
 		open = func() bool { return c.handed.Load() < added }
 	}
+	c.awaited.Add(1) // before the first look, so that no wake is lost
+	defer c.awaited.Add(-1)
 	for open() {
 		select {
 		case <-c.served:
 			return
-		case <-time.After(100 * time.Microsecond):
+		case <-c.more:
+		case <-time.After(time.Millisecond): // another caller may have taken the wake
+		}
+	}
+}
+
+// wakeWaiters wakes a call of waitForHandler.
+func (c *client) wakeWaiters() {
+	if c.awaited.Load() > 0 {
+		select {
+		case c.more <- struct{}{}:
+		default:
 		}
 	}
 }

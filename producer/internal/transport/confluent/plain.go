@@ -79,6 +79,7 @@ func (c *client) servePlain() {
 		if len(batch) > 0 {
 			c.report(batch)
 			c.plain.inFlight.Add(-int64(len(batch)))
+			c.wakeWaiters()
 			clear(batch)
 			batch = batch[:0]
 		}

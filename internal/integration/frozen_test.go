@@ -95,7 +95,7 @@ func TestFrozenChild(t *testing.T) {
 	defer cancel()
 	run := workload.Run{
 		Brokers: strings.Split(brokers, ","), Topic: topic, Name: topic, Seed: *seed,
-		Messages: 60_000, Rate: 5_000, Pad: 100, Options: chosen(), CloseWithin: 2 * time.Minute,
+		Messages: 200_000, Rate: 5_000, Pad: 100, Options: chosen(), CloseWithin: 2 * time.Minute,
 	}
 	r, err := run.Do(ctx)
 	if err != nil {

@@ -152,11 +152,11 @@ func (p *chunkPool) take() *chunk {
 // copy copies a message of size bytes into a chunk.
 func (p *chunkPool) copy(m *transport.Message, size int) *record {
 	c, _ := p.filling.Get().(*chunk)
-	if c == nil {
-		c = p.take()
-	}
-	if !c.hasRoom(size) {
+	if c != nil && !c.hasRoom(size) {
 		p.finish(c)
+		c = nil
+	}
+	if c == nil {
 		c = p.take()
 	}
 	r := c.add(m, size)
@@ -177,20 +177,19 @@ func (c *chunk) add(m *transport.Message, size int) *record {
 
 // hasRoom reports whether the chunk has room for a message of size bytes.
 func (c *chunk) hasRoom(size int) bool {
-	return c.used < chunkRecords && (len(c.data)+size <= max(cap(c.data), maxData) || size > maxShared)
+	return c.used < chunkRecords && (size > maxShared || len(c.data)+size <= maxData)
 }
 
 // copy copies a message of size bytes into a chunk. The caller holds p.mu.
 func (p *partition) copy(m *transport.Message, size int) *record {
 	pool := &p.topic.client.chunks
+	if p.chunk != nil && !p.chunk.hasRoom(size) {
+		p.finishChunk()
+	}
 	if p.chunk == nil {
 		if p.handed-p.ended+uint64(p.waiting.count) < chunkRecords {
 			return pool.copy(m, size)
 		}
-		p.chunk = pool.take()
-	}
-	if !p.chunk.hasRoom(size) {
-		pool.finish(p.chunk)
 		p.chunk = pool.take()
 	}
 	return p.chunk.add(m, size)

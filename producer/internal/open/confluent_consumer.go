@@ -337,7 +337,7 @@ func (in *confluentConsumer) permanentError(err error) error {
 	}
 	said := asError(err)
 	if kerr.Code() == kafka.ErrAutoOffsetReset {
-		return fmt.Errorf("%w (auto.offset.reset=error): commit an offset for the group, or set earliest or latest", said)
+		return fmt.Errorf("%w %s", said, transport.NoReset)
 	}
 	if kerr.IsFatal() || isPermanent(kerr.Code()) {
 		return said

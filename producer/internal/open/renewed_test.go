@@ -26,20 +26,7 @@ func TestTopicCreatedAgain(t *testing.T) {
 					t.Fatal(err)
 				}
 				defer cl.Close()
-				c, err := settings.New(settings.ForProcessor, b.Addrs(), "id", []settings.Option{settings.Set("test", func(c *settings.Config) {
-					if library == "franz" {
-						c.Transport = settings.Franz
-					}
-					c.MetadataMaxAge = time.Second
-				})})
-				if err != nil {
-					t.Fatal(err)
-				}
-				in, err := Consumer(c, transport.Group{ID: "group", Protocol: protocol, Topics: []string{"events"}}, nil)
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer func() { _ = in.Close() }()
+				in := openConsumer(t, b, library, protocol, func(c *settings.Config) { c.MetadataMaxAge = time.Second })
 				until := func(value string) {
 					t.Helper()
 					for end := time.Now().Add(2 * time.Minute); ; {

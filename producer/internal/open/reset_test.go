@@ -49,6 +49,27 @@ func resetBroker(t *testing.T, committed int64) *producertest.Broker {
 	return b
 }
 
+// openConsumer opens a consumer of the topic events, with the library franz or
+// the default. change changes the settings.
+func openConsumer(t *testing.T, b *producertest.Broker, library string, protocol transport.Protocol, change func(c *settings.Config)) transport.Consumer {
+	t.Helper()
+	c, err := settings.New(settings.ForProcessor, b.Addrs(), "id", []settings.Option{settings.Set("test", func(c *settings.Config) {
+		if library == "franz" {
+			c.Transport = settings.Franz
+		}
+		change(c)
+	})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, err := Consumer(c, transport.Group{ID: "group", Protocol: protocol, Topics: []string{"events"}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = in.Close() })
+	return in
+}
+
 // TestOffsetReset reads with a group whose committed offset is outside the log.
 // The consumer logs the offset as a warning and goes on: at the first message
 // if older messages were removed, and otherwise there or at the end.
@@ -60,20 +81,7 @@ func TestOffsetReset(t *testing.T) {
 				t.Parallel()
 				b := resetBroker(t, committed)
 				var log lockedBuffer
-				c, err := settings.New(settings.ForProcessor, b.Addrs(), "id", []settings.Option{settings.Set("test", func(c *settings.Config) {
-					if library == "franz" {
-						c.Transport = settings.Franz
-					}
-					c.Logger = slog.New(slog.NewTextHandler(&log, nil))
-				})})
-				if err != nil {
-					t.Fatal(err)
-				}
-				in, err := Consumer(c, transport.Group{ID: "group", Protocol: transport.ConsumerProtocol, Topics: []string{"events"}}, nil)
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer func() { _ = in.Close() }()
+				in := openConsumer(t, b, library, transport.ConsumerProtocol, func(c *settings.Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
 				var m *transport.ConsumedMessage
 				for until := time.Now().Add(time.Minute); m == nil; {
 					if committed > end { // something comes after the end
@@ -81,6 +89,7 @@ func TestOffsetReset(t *testing.T) {
 							t.Fatal(err)
 						}
 					}
+					var err error
 					if m, err = in.Poll(t.Context(), time.Second); err != nil || time.Now().After(until) {
 						t.Fatalf("no message: %v\n%s", err, log.String())
 					}
@@ -111,21 +120,8 @@ func TestOffsetResetRefused(t *testing.T) {
 			t.Run(name+"/"+library, func(t *testing.T) {
 				t.Parallel()
 				b := resetBroker(t, committed)
-				c, err := settings.New(settings.ForProcessor, b.Addrs(), "id", []settings.Option{settings.Set("test", func(c *settings.Config) {
-					if library == "franz" {
-						c.Transport = settings.Franz
-					}
-					c.ConsumerPassed = map[string]string{"auto.offset.reset": "error"}
-				})})
-				if err != nil {
-					t.Fatal(err)
-				}
-				in, err := Consumer(c, transport.Group{ID: "group", Protocol: transport.ConsumerProtocol, Topics: []string{"events"}}, nil)
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer func() { _ = in.Close() }()
-				for until := time.Now().Add(4 * time.Second); ; {
+				in := openConsumer(t, b, library, transport.ConsumerProtocol, func(c *settings.Config) { c.ConsumerPassed = map[string]string{"auto.offset.reset": "error"} })
+				for until := time.Now().Add(time.Minute); ; {
 					m, err := in.Poll(t.Context(), time.Second)
 					if m != nil || time.Now().After(until) {
 						t.Fatalf("message %+v, error %v", m, err)

@@ -268,6 +268,10 @@ type Consumer interface {
 	Close() error
 }
 
+// NoReset ends the error of a [Consumer] that has no offset in the log, and
+// whose setting forbids another offset.
+const NoReset = "(auto.offset.reset=error): commit an offset for the group, or set earliest or latest"
+
 // Group describes the input of a [Consumer] that is a member of a consumer
 // group.
 type Group struct {

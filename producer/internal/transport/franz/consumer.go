@@ -224,11 +224,8 @@ func (in *consumer) Poll(ctx context.Context, wait time.Duration) (*transport.Co
 // resets reports whether the consumer goes on elsewhere if the group has no
 // offset, or an offset outside the log.
 func (in *consumer) resets() bool {
-	switch in.settings.ConsumerPassed["auto.offset.reset"] {
-	case "error", "none":
-		return false
-	}
-	return true
+	policy := in.settings.ConsumerPassed["auto.offset.reset"]
+	return policy != "error" && policy != "none"
 }
 
 // noCommittedOffset is a part of kgo's error for a group without an offset. kgo
@@ -239,7 +236,7 @@ const noCommittedOffset = "no prior committed offset"
 func resetError(topic string, partition int32, err error) *transport.Error {
 	e := *convert(err)
 	e.Retriable = false
-	e.Text = fmt.Sprintf("%s[%d]: %s (auto.offset.reset=error): commit an offset for the group, or set earliest or latest", topic, partition, e.Text)
+	e.Text = fmt.Sprintf("%s[%d]: %s %s", topic, partition, e.Text, transport.NoReset)
 	return &e
 }
 

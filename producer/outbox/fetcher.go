@@ -358,8 +358,7 @@ func (s *scanner) row(rows *sql.Rows) (*Row, error) {
 	if row.ID, err = uuid.ParseBytes(s.id); err != nil {
 		return nil, fmt.Errorf("row seq=%d: event id: %w", row.Seq, err)
 	}
-	var badTime error
-	row.Time, badTime = parseTime(s.created)
+	row.Time, row.broken = parseTime(s.created)
 	row.Topic, row.Type = s.name(s.topic), s.name(s.kind)
 	if row.Key == nil && !s.noKey {
 		row.Key = []byte{}
@@ -371,7 +370,7 @@ func (s *scanner) row(rows *sql.Rows) (*Row, error) {
 	if s.partition.Valid {
 		row.Partition = int(s.partition.Int64)
 	}
-	if row.broken = badTime; badTime == nil {
+	if row.broken == nil {
 		row.broken = row.verify()
 	}
 	return row, nil

@@ -20,9 +20,9 @@ const failingAfter = 10 * time.Second
 
 // Health reports whether this instance can publish. Health does no I/O.
 //
-// A shard is not ready in four cases: the shard has stopped, its producer is
-// not ready, the shard has met errors for 10 seconds without a commit, or the
-// shard waits for too long: 10 seconds for an answer of the brokers or the
+// A shard is not ready if the shard has stopped, if its producer is not ready,
+// or if the shard has met errors for 10 seconds without a commit. Nor is a
+// shard ready that has waited 10 seconds for an answer of the brokers or the
 // input, or the transaction timeout for the items of a transaction. If no shard
 // of this instance is ready, Ready is false. Otherwise Degraded names the
 // shards that are not ready, and the shards with a recent error. An instance

@@ -66,7 +66,7 @@ type lineReader struct {
 	block       []byte // free memory for lines
 	long        []byte // a line that is longer than the buffer
 	compression io.Closer
-	file        *os.File
+	file        io.Closer
 	reader      *bufio.Reader
 }
 

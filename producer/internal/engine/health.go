@@ -60,7 +60,7 @@ type progress struct {
 }
 
 type progressMark struct {
-	head int64
+	head uint32
 	at   time.Time
 }
 

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"math"
 	"testing"
 	"time"
 
@@ -103,11 +104,24 @@ func TestOutcomesFindTheirMessages(t *testing.T) {
 }
 
 // TestOutcomesInRow reports several messages in one outcome, in order and not.
+// The numbers of the messages start at 0, or pass 2^32.
 func TestOutcomesInRow(t *testing.T) {
 	t.Parallel()
+	for name, first := range map[string]uint32{"from 0": 0, "past 2^32": math.MaxUint32 - 55} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			testOutcomesInRow(t, first)
+		})
+	}
+}
+
+func testOutcomesInRow(t *testing.T, first uint32) {
 	p := newEngine(t)
 	k := p.main()
 	q := k.topicQueues("t", 1)[0]
+	q.tail.Store(first)
+	q.head.Store(first)
+	q.popped = first
 	const n = 1000
 	var got [n]Delivery
 	for i := range n {
@@ -124,7 +138,7 @@ func TestOutcomesInRow(t *testing.T) {
 	}
 	row := func(from, to int) transport.Outcome {
 		return transport.Outcome{
-			Token: transport.Token(from), More: int32(to - from - 1), Offset: int64(5000 + from), Timestamp: int64(from + 1), Persistence: transport.Persisted,
+			Token: transport.Token(first + uint32(from)), More: int32(to - from - 1), Offset: int64(5000 + from), Timestamp: int64(from + 1), Persistence: transport.Persisted,
 		}
 	}
 	for _, list := range [][]transport.Outcome{
@@ -135,7 +149,9 @@ func TestOutcomesInRow(t *testing.T) {
 	} {
 		k.Outcomes(list)
 	}
-	if err := p.Flush(t.Context()); err != nil {
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+	if err := p.Flush(ctx); err != nil {
 		t.Fatal(err)
 	}
 	for i, d := range got {

@@ -43,35 +43,37 @@ type chunk struct {
 // queue and the sequence number of its entry. So an outcome finds its entry
 // whatever the order of outcomes is.
 //
-// The entries are in a chain of chunks. An empty queue has no chunk, so an idle
-// partition costs little memory.
+// The entries are in a chain of chunks. An empty queue has no chunk, and the
+// fields are small, so an idle partition costs little memory. tail, popped and
+// head count from 0 again after 2^32 messages, so only their differences say
+// what is in flight.
 type queue struct {
 	topic     *clientTopic
 	partition int32
 	number    uint32 // in the client's table
-
-	// The publishers' fields, under mu. A publisher holds mu while the
-	// transport receives the message, so the order of entries is the order of
-	// the log.
-	mu   sync.Mutex
-	last *chunk // where the next entry goes
-	used int32  // entries of last in use
-	tail atomic.Int64
-
-	// The fields of the goroutine that reports outcomes, under the client's
-	// events.mu.
-	touched bool // in this turn
-	taken   int32
-	first   *chunk
-	popped  int64        // popped entries
-	early   int          // entries with the mark done
-	head    atomic.Int64 // entries with a counted outcome
 
 	waiters atomic.Pointer[waiters]
 
 	// stuck says that the partition does not move and that other partitions
 	// wait for its share of the buffer. See [Engine.lend].
 	stuck atomic.Bool
+
+	// The publishers' fields, under mu. A publisher holds mu while the
+	// transport receives the message, so the order of entries is the order of
+	// the log.
+	used int8 // entries of last in use
+	mu   sync.Mutex
+	last *chunk // where the next entry goes
+	tail atomic.Uint32
+
+	// The fields of the goroutine that reports outcomes, under the client's
+	// events.mu.
+	taken   int8 // entries of first that are popped
+	touched bool // in this turn
+	first   *chunk
+	popped  uint32
+	early   int32         // entries with the mark done
+	head    atomic.Uint32 // popped entries with a counted outcome
 }
 
 // waiters are called when head reaches their mark.
@@ -81,7 +83,7 @@ type waiters struct {
 }
 
 type queueWaiter struct {
-	mark int64
+	mark uint32
 	done func()
 }
 
@@ -98,12 +100,12 @@ func (q *queue) push(e *entry) uint32 {
 	slot := &q.last.entries[q.used]
 	*slot = *e
 	q.used++
-	return uint32(q.tail.Add(1) - 1)
+	return q.tail.Add(1) - 1
 }
 
 // unpush removes the newest entry, which gets no outcome. Under mu.
 func (q *queue) unpush() {
-	q.tail.Add(-1)
+	q.tail.Add(^uint32(0)) // -1
 	q.used--
 	q.last.entries[q.used] = entry{}
 }
@@ -112,11 +114,11 @@ func (q *queue) unpush() {
 // such entry.
 func (q *queue) take(seq uint32, e *entry) bool {
 	tail := q.tail.Load()
-	at := int64(seq - uint32(q.popped))
+	at := seq - q.popped
 	if at >= tail-q.popped {
 		return false
 	}
-	c, i := q.first, int64(q.taken)+at
+	c, i := q.first, int64(q.taken)+int64(at)
 	for ; i >= chunkSize; i -= chunkSize {
 		c = c.next
 	}
@@ -132,7 +134,7 @@ func (q *queue) take(seq uint32, e *entry) bool {
 		return true
 	}
 	q.pop()
-	for q.popped < tail && q.headDone() {
+	for q.popped != tail && q.headDone() {
 		q.pop()
 	}
 	return true
@@ -167,7 +169,7 @@ func (q *queue) headDone() bool {
 // shorter than n, because a chunk ends.
 func (q *queue) front(seq uint32, n int) []entry {
 	n = min(n, int(q.tail.Load()-q.popped))
-	if n <= 0 || seq != uint32(q.popped) || q.early > 0 {
+	if n <= 0 || seq != q.popped || q.early > 0 {
 		return nil
 	}
 	if q.taken == chunkSize {
@@ -179,8 +181,8 @@ func (q *queue) front(seq uint32, n int) []entry {
 // drop removes the result of front.
 func (q *queue) drop(front []entry) {
 	clear(front)
-	q.taken += int32(len(front))
-	q.popped += int64(len(front))
+	q.taken += int8(len(front))
+	q.popped += uint32(len(front))
 }
 
 // dropChunk removes the first chunk, which has no entry any more.
@@ -193,10 +195,10 @@ func (q *queue) dropChunk() {
 
 // drainInto removes all entries and gives each to f. Under mu.
 func (q *queue) drainInto(f func(e *entry)) {
-	for q.popped < q.tail.Load() {
+	for q.popped != q.tail.Load() {
 		var e entry
-		for at := q.popped; at < q.tail.Load(); at++ {
-			if q.take(uint32(at), &e) {
+		for at := q.popped; at != q.tail.Load(); at++ {
+			if q.take(at, &e) {
 				f(&e)
 				break
 			}
@@ -232,7 +234,7 @@ func (q *queue) wait(done func()) {
 	q.mu.Lock()
 	mark := q.tail.Load()
 	q.mu.Unlock()
-	if q.head.Load() >= mark {
+	if reached(q.head.Load(), mark) {
 		done()
 		return
 	}
@@ -247,12 +249,15 @@ func (q *queue) wait(done func()) {
 	w.wake(q.head.Load())
 }
 
-func (w *waiters) wake(head int64) {
+// reached reports whether head has reached a mark.
+func reached(head, mark uint32) bool { return int32(head-mark) >= 0 }
+
+func (w *waiters) wake(head uint32) {
 	w.mu.Lock()
 	var due []func()
 	rest := w.list[:0]
 	for _, one := range w.list {
-		if head >= one.mark {
+		if reached(head, one.mark) {
 			due = append(due, one.done)
 		} else {
 			rest = append(rest, one)

@@ -85,7 +85,7 @@ func (k *client) lend(q *queue) {
 // locks.
 func (q *queue) each(f func(e *entry)) {
 	at, c := int(q.taken), q.first
-	for n := q.popped; n < q.tail.Load(); n++ {
+	for n := q.popped; n != q.tail.Load(); n++ {
 		if at == chunkSize {
 			c, at = c.next, 0
 		}

@@ -90,6 +90,7 @@ func (c *client) handlePromise(kr *kgo.Record, err error) {
 
 	p.mu.Lock()
 	if r.index != p.ended {
+		p.activate()
 		p.newSequenceBegun = true
 	}
 	var b *batch // of a message in the log
@@ -119,7 +120,7 @@ func (c *client) handlePromise(kr *kgo.Record, err error) {
 	}
 	retried := err != nil && p.retries(&o)
 	if retried {
-		p.ownAside().resends.push(r)
+		p.resends.push(r)
 	}
 	resume := p.end(1)
 	loader := err != nil && r.loader
@@ -159,9 +160,9 @@ func (p *partition) end(n uint64) (resume func()) {
 	}
 	p.forgetEnded()
 	switch c := p.topic.client; {
-	case !p.aside.resends.empty():
-		p.aside.retrying = true
-		p.waiting.prepend(&p.aside.resends)
+	case !p.resends.empty():
+		p.retrying = true
+		p.waiting.prepend(&p.resends)
 		if c.refusalError() != nil {
 			p.dropWaiting(gaveUpError("the client was told to give up what is not delivered"), nil)
 		} else {
@@ -175,16 +176,16 @@ func (p *partition) end(n uint64) (resume func()) {
 
 // forgetEnded forgets the state of all ended messages. The caller holds p.mu.
 func (p *partition) forgetEnded() {
-	p.written, p.batches = p.handed, nil
-	if a := p.aside; a.resends.empty() && !a.retrying {
-		p.aside = &noAside
-	} else {
-		a.stamps = nil
-	}
-	p.refusal, p.newSequenceBegun = nil, false
+	p.written = p.handed
 	if p.waiting.empty() {
 		p.finishChunk()
+		if p.resends.empty() && !p.retrying {
+			p.deactivate()
+			return
+		}
 	}
+	p.activate()
+	p.batches, p.stamps, p.refusal, p.newSequenceBegun = nil, nil, nil, false
 }
 
 // retries reports whether a failed message goes back to kgo. A message goes
@@ -209,7 +210,7 @@ func (p *partition) retry() {
 	if p.topic.client.refusalError() != nil {
 		return // Purge has given up the waiting messages
 	}
-	p.ownAside().retrying = false
+	p.retrying = false
 	p.release(p.waiting.count)
 }
 
@@ -272,12 +273,11 @@ func (p *partition) duplicate(index uint64) bool {
 // appendTime returns the broker's append time of the message at an offset, or
 // -1. The caller holds p.mu.
 func (p *partition) appendTime(offset int64) int64 {
-	a := p.aside
-	for len(a.stamps) > 0 && offset >= a.stamps[0].offset+a.stamps[0].count {
-		a.stamps = a.stamps[1:]
+	for len(p.stamps) > 0 && offset >= p.stamps[0].offset+p.stamps[0].count {
+		p.stamps = p.stamps[1:]
 	}
-	if len(a.stamps) > 0 && offset >= a.stamps[0].offset {
-		return a.stamps[0].time
+	if len(p.stamps) > 0 && offset >= p.stamps[0].offset {
+		return p.stamps[0].time
 	}
 	return -1
 }
@@ -294,6 +294,7 @@ func (p *partition) wrote(r *request, key batchKey, count uint64) (b *batch, aga
 			return b, true
 		}
 	}
+	p.activate()
 	b = &batch{part: p, key: key, first: p.written, count: count, request: r}
 	p.batches = append(p.batches, b)
 	p.written += count
@@ -341,8 +342,7 @@ func (b *batch) answered(a answer) bool {
 	case a.code == 0:
 		b.maybe, b.acknowledged = true, true
 		if a.appendTime >= 0 {
-			own := p.ownAside()
-			own.stamps = append(own.stamps, stamp{a.offset, int64(b.count), a.appendTime})
+			p.stamps = append(p.stamps, stamp{a.offset, int64(b.count), a.appendTime})
 		}
 		return true
 	case code == kerr.DuplicateSequenceNumber:
@@ -410,6 +410,9 @@ type outbox struct {
 	done   chan struct{}
 }
 
+// keptOutcomes is the size of the largest buffer that an idle outbox keeps.
+const keptOutcomes = 4096
+
 func newOutbox(h transport.Handler) *outbox {
 	o := &outbox{handler: h, done: make(chan struct{})}
 	o.filled.L, o.idle.L = &o.mu, &o.mu
@@ -442,6 +445,9 @@ func (o *outbox) run() {
 			o.idle.Broadcast()
 			if o.closed {
 				return
+			}
+			if cap(o.next) > keptOutcomes || cap(group) > keptOutcomes {
+				o.next, group = nil, nil
 			}
 			o.filled.Wait()
 		}

@@ -33,7 +33,7 @@ func TestBatchBehindRefusedBatch(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			p := &partition{aside: &noAside, topic: &topic{client: &client{config: &settings.Config{}}}}
+			p := &partition{active: new(active), topic: &topic{client: &client{config: &settings.Config{}}}}
 			first, second := &request{}, &request{}
 			p.wrote(first, batchKey{sequence: 0}, 2)
 			b, _ := p.wrote(second, batchKey{sequence: 2}, 3)
@@ -92,7 +92,7 @@ func TestReportsOfBatch(t *testing.T) {
 			h := &collector{all: make(chan struct{}), want: 3}
 			k := &client{config: &settings.Config{TransactionalID: "id"}, handler: h} // with an id, a failure does not end the client
 			k.outbox = newOutbox(h)
-			p := &partition{aside: &noAside, topic: &topic{client: k}, handed: 3}
+			p := &partition{active: new(active), topic: &topic{client: k}, handed: 3}
 			b, _ := p.wrote(&request{}, batchKey{}, 3)
 			p.answered(b.request, answer{offset: 10, appendTime: c.appendTime})
 			for i, report := range c.reports {

@@ -85,7 +85,7 @@ func (t *topic) notLoaded(err error) {
 		return
 	}
 	t.each(func(p *partition) {
-		if !p.waiting.empty() && !p.aside.retrying {
+		if !p.waiting.empty() && !p.retrying {
 			p.held = true
 			p.dropWaiting(convert(err), p.resume)
 		}
@@ -110,51 +110,64 @@ func (t *topic) blocked() bool { return topicState(t.state.Load()) != topicUsabl
 type partition struct {
 	topic  *topic
 	number int32
+	// held is true after a refused batch until the handler has the outcomes of
+	// all later messages.
+	held bool
+	// lingers is true while the partition is in the client's linger.
+	lingers bool
 
 	mu sync.Mutex
 	// handed counts the messages given to kgo. written counts the messages in
 	// written batches, and is an upper bound. ended counts the ended messages.
 	handed, written, ended uint64
+
+	*active // idle: no messages
+}
+
+// active is the part of a partition's state that matters only while the
+// partition has messages. A client may have thousands of idle partitions, so
+// they share the state idle. Call activate before a write.
+type active struct {
 	// batches has, in order, every batch with a message that has not ended.
 	batches []*batch
-	// held is true after a refused batch until the handler has the outcomes of
-	// all later messages.
-	held bool
 	// newSequenceBegun is true after kgo has begun a new sequence. Then written
 	// and the batches do not match the messages.
 	newSequenceBegun bool
-	// lingers is true while the partition is in the client's linger.
-	lingers bool
-	refusal *refusal
-	aside   *aside // noAside: empty
-	now     clock
-	chunk   *chunk // that only this partition fills; nil: none
+	// retrying is true while the resent messages are at the front of waiting.
+	retrying bool
+	refusal  *refusal
+	now      clock
+	chunk    *chunk // that only this partition fills; nil: none
 	// waiting holds the messages that kgo gets later. They linger, or kgo had
 	// no connection for earlier messages (retrying), or kgo is forgetting or
 	// loading the topic.
 	waiting recordList
-}
-
-// aside is the part of a partition's state that is usually empty. A client may
-// have thousands of idle partitions, so the others share noAside.
-type aside struct {
 	// resends holds the messages that kgo gave up because there was no
 	// connection. They wait for the end of the other messages in kgo.
 	resends recordList
-	// retrying is true while the resent messages are at the front of waiting.
-	retrying bool
-	stamps   []stamp
+	stamps  []stamp
 }
 
-var noAside aside //nolint:gochecknoglobals // never written
+var (
+	idle    active                                              //nolint:gochecknoglobals // never written
+	actives = sync.Pool{New: func() any { return new(active) }} //nolint:gochecknoglobals // a pool
+)
 
-// ownAside returns an aside that the partition may write. The caller holds
-// p.mu.
-func (p *partition) ownAside() *aside {
-	if p.aside == &noAside {
-		p.aside = new(aside)
+// activate gives the partition a state of its own. The caller holds p.mu.
+func (p *partition) activate() {
+	if p.active == &idle {
+		p.active = actives.Get().(*active)
 	}
-	return p.aside
+}
+
+// deactivate forgets the state of a partition without messages. The caller
+// holds p.mu.
+func (p *partition) deactivate() {
+	if p.active != &idle {
+		*p.active = active{}
+		actives.Put(p.active)
+		p.active = &idle
+	}
 }
 
 // batch is a batch of records that the client has written at least once.
@@ -217,7 +230,7 @@ func (t *topic) use(n int32) *partition {
 	size := max(len(old), int(n)+1)
 	partitions := make([]*partition, size, max(size, cap(old)))
 	copy(partitions, old)
-	p := &partition{topic: t, number: n, aside: &noAside}
+	p := &partition{topic: t, number: n, active: &idle}
 	partitions[n] = p
 	t.partitions.Store(&partitions)
 	return p
@@ -248,6 +261,7 @@ func (t *topic) Produce(number int32, m *transport.Message, token transport.Toke
 	case p.held: // kgo would refuse the message, or the message would overtake a resent message
 		return errRecovering
 	}
+	p.activate()
 	r := p.copy(m, size)
 	r.Topic, r.Partition = t.name, number
 	r.part, r.token, r.size, r.loader, r.slot = p, token, size, false, c.expiry.slot()
@@ -294,7 +308,7 @@ func (p *partition) giveToKgo(r *record) {
 // now. The caller holds p.mu.
 func (p *partition) release(n int32) {
 	c := p.topic.client
-	if p.held || p.topic.blocked() || c.refusalError() != nil || p.aside.retrying || !p.aside.resends.empty() {
+	if p.held || p.topic.blocked() || c.refusalError() != nil || p.retrying || !p.resends.empty() {
 		if c.config.TransactionalID != "" {
 			// A commit must not leave the messages behind.
 			p.dropWaiting(gaveUpError("an earlier message of the partition was refused, or the topic was deleted"), nil)

@@ -53,6 +53,9 @@ func (g *gates) remove(token transport.Token) *partition {
 	defer g.mu.Unlock()
 	p := g.first[token]
 	delete(g.first, token)
+	if p != nil && len(g.first) == 0 { // a map keeps the memory of all its former entries
+		g.first = map[transport.Token]*partition{}
+	}
 	g.waiting.Store(int64(len(g.first)))
 	return p
 }

@@ -88,7 +88,6 @@ typedef struct partition {
   // from before that time may be in a request.
   int64_t refused;
   int pending; // sends a request again, and no message was delivered since
-  struct partition *next_pending;
 } partition;
 
 enum { BUCKETS = 4096 }; // of partitions
@@ -116,7 +115,7 @@ typedef struct refusal {
 struct avl_hub {
   rd_kafka_t *rk;
   partition *partitions[BUCKETS]; // guarded by lock
-  partition *pending;             // the partitions with pending set, guarded by lock
+  size_t pending;                 // the number of partitions with pending set, guarded by lock
   refusal *refusals;              // guarded by lock
   int copy_failed, guard, max_level;
 
@@ -158,6 +157,12 @@ static void forget(avl_hub *hub) {
   hub->out_len = hub->lines_out_len = 0;
 }
 
+static void free_refusal(refusal *r) {
+  free(r->topic);
+  free(r->held);
+  free(r);
+}
+
 void avl_hub_free(avl_hub *hub) {
   forget(hub);
   for (size_t i = 0; i < BUCKETS; i++)
@@ -168,9 +173,7 @@ void avl_hub_free(avl_hub *hub) {
     }
   for (refusal *r = hub->refusals, *next; r; r = next) {
     next = r->next;
-    free(r->topic);
-    free(r->held);
-    free(r);
+    free_refusal(r);
   }
   free(hub->in);
   free(hub->out);
@@ -270,10 +273,13 @@ static void refused(avl_hub *hub, const char *topic, const avl_outcome *o) {
 
 // delivered ends the run of a partition. Under lock.
 static void delivered(avl_hub *hub, const char *topic, int32_t partition) {
-  refusal *r = refusal_of(hub, topic, strlen(topic), partition, 0);
+  refusal **at = &hub->refusals, *r;
+  while ((r = *at) && (r->partition != partition || strcmp(r->topic, topic) != 0))
+    at = &r->next;
   if (r) {
     let_go(hub, r);
-    r->named = r->left = 0;
+    *at = r->next;
+    free_refusal(r);
   }
 }
 
@@ -446,8 +452,7 @@ static int note_drain(avl_hub *hub, const char *text) {
     mark = AVL_DRAIN_AGAIN;
   else if (p) {
     p->pending = 1;
-    p->next_pending = hub->pending;
-    hub->pending = p;
+    hub->pending++;
   }
   pthread_mutex_unlock(&hub->lock);
   return mark;
@@ -521,12 +526,11 @@ static void note_failure(avl_hub *hub, const char *text) {
 // holds lock.
 static void note_delivery(avl_hub *hub, const message_t *m) {
   const char *topic = rd_kafka_topic_name(m->topic);
-  for (partition **at = &hub->pending; *at; at = &(*at)->next_pending)
-    if ((*at)->number == m->partition && strcmp((*at)->topic, topic) == 0) {
-      (*at)->pending = 0;
-      *at = (*at)->next_pending;
-      return;
-    }
+  partition *p = partition_of(hub, topic, strlen(topic), m->partition, 0);
+  if (p && p->pending) {
+    p->pending = 0;
+    hub->pending--;
+  }
 }
 
 // was_refused reports whether a message may be in a request that has failed. If

@@ -448,12 +448,16 @@ func (r *reader) uvarint() int {
 	return int(v)
 }
 
-// count reads the length of an array. A null array has none.
+// count reads the length of an array. A null array has none. An element takes a
+// byte at least, so a wrong length is not believed.
 func (r *reader) count() int {
+	n := 0
 	if r.flexible {
-		return max(r.uvarint()-1, 0)
+		n = r.uvarint() - 1
+	} else {
+		n = int(r.int32())
 	}
-	return min(max(int(r.int32()), 0), len(r.b))
+	return min(max(n, 0), len(r.b))
 }
 
 // bytes reads a nullable string.

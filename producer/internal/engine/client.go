@@ -25,8 +25,8 @@ type client struct {
 	chunks sync.Pool
 
 	mu     sync.Mutex
-	topics atomic.Pointer[map[string]*clientTopic] // copied on write under mu
-	queues atomic.Pointer[[]*queue]                // by number, copied on write under mu
+	topics sync.Map                 // name to *clientTopic; written under mu
+	queues atomic.Pointer[[]*queue] // by number; only appended to, under mu
 
 	refusal atomic.Pointer[error] // why the client refuses messages
 	fatal   atomic.Pointer[error] // the fatal error behind refusal, if any
@@ -84,7 +84,6 @@ func (t *txCounts) takeAll() (delivered, failed int64, err error) {
 func newClient(c *Engine, batch int) (*client, error) {
 	k := &client{engine: c, batch: batch}
 	k.chunks.New = func() any { return new(chunk) }
-	k.topics.Store(&map[string]*clientTopic{})
 	k.queues.Store(new([]*queue))
 	k.events.calls = c.deliverer.batch()
 	if c.config.TransactionalID != "" {
@@ -99,27 +98,30 @@ func newClient(c *Engine, batch int) (*client, error) {
 
 func (k *client) chunk() *chunk { return k.chunks.Get().(*chunk) }
 
+// topic returns what the client has of a topic, or nil.
+func (k *client) topic(name string) *clientTopic {
+	t, _ := k.topics.Load(name)
+	known, _ := t.(*clientTopic)
+	return known
+}
+
 // topicQueues returns the queues of a topic's first n partitions.
 func (k *client) topicQueues(topic string, n int32) []*queue {
-	if t := (*k.topics.Load())[topic]; t != nil {
+	if t := k.topic(topic); t != nil {
 		if queues := *t.queues.Load(); int32(len(queues)) >= n {
 			return queues[:n:n]
 		}
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	t := (*k.topics.Load())[topic]
+	t := k.topic(topic)
 	if t == nil {
 		t = &clientTopic{client: k, name: topic}
 		t.queues.Store(new([]*queue))
-		topics := map[string]*clientTopic{topic: t}
-		for name, other := range *k.topics.Load() {
-			topics[name] = other
-		}
-		defer k.topics.Store(&topics)
+		defer k.topics.Store(topic, t)
 	}
-	queues := append([]*queue(nil), *t.queues.Load()...)
-	all := append([]*queue(nil), *k.queues.Load()...)
+	// Readers of the earlier lists see only the earlier queues.
+	queues, all := *t.queues.Load(), *k.queues.Load()
 	for int32(len(queues)) < n {
 		q := &queue{topic: t, partition: int32(len(queues)), number: uint32(len(all))}
 		queues, all = append(queues, q), append(all, q)
@@ -261,7 +263,7 @@ func (k *client) inFlight() bool {
 // in flight. A lost message leaves its queue after the refusal is set, so idle
 // looks at the refusal last.
 func (k *client) idle(topic string) bool {
-	if t := (*k.topics.Load())[topic]; t != nil {
+	if t := k.topic(topic); t != nil {
 		for _, q := range *t.queues.Load() {
 			if q.head.Load() != q.tail.Load() {
 				return false

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"sync"
@@ -256,8 +255,13 @@ func (e *Engine) denied(ctx context.Context, k *client, err error) error {
 	if codeOf(err) != transport.TopicAuthorizationFailed {
 		return err
 	}
+	var names []string
+	for name := range k.topics.Range {
+		names = append(names, name.(string))
+	}
+	slices.Sort(names)
 	var grants []error
-	for _, name := range slices.Sorted(maps.Keys(*k.topics.Load())) {
+	for _, name := range names {
 		grants = append(grants, e.checkPermission(ctx, k.transport.Admin(), name)...)
 	}
 	if grants == nil {

@@ -36,8 +36,7 @@ type client struct {
 	alive      context.Context //nolint:containedctx // the lifetime of the client
 	die        context.CancelFunc
 
-	mu     sync.Mutex
-	topics atomic.Pointer[map[string]*topic] // copied on write under mu
+	topics sync.Map // name to *topic
 
 	refusal atomic.Pointer[transport.Error] // the error that Produce returns after the client has stopped
 	failing sync.Once                       // Fatal is called once
@@ -53,7 +52,6 @@ var _ transport.Client = (*client)(nil)
 // known. The limit overrides the settings in c.
 func Open(c *settings.Config, batchBytes int, h transport.Handler) (transport.Client, error) {
 	k := &client{config: c, handler: h, batchBytes: batchBytes}
-	k.topics.Store(&map[string]*topic{})
 	k.wire.client = k
 	k.expiry.after = c.DeliveryTimeout
 	k.promise = k.handlePromise
@@ -137,24 +135,20 @@ func (c *client) limit(topic string) int {
 
 // Topic implements [transport.Client].
 func (c *client) Topic(name string) (transport.Topic, error) {
-	if t := (*c.topics.Load())[name]; t != nil {
-		return t, nil
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	old := *c.topics.Load()
-	if t := old[name]; t != nil {
+	if t := c.topic(name); t != nil {
 		return t, nil
 	}
 	t := &topic{client: c, name: name, batchBytes: c.limit(name)}
 	t.partitions.Store(new([]*partition))
-	topics := make(map[string]*topic, len(old)+1)
-	for n, other := range old {
-		topics[n] = other
-	}
-	topics[name] = t
-	c.topics.Store(&topics)
-	return t, nil
+	known, _ := c.topics.LoadOrStore(name, t)
+	return known.(*topic), nil
+}
+
+// topic returns the client's state of a topic, or nil.
+func (c *client) topic(name string) *topic {
+	t, _ := c.topics.Load(name)
+	known, _ := t.(*topic)
+	return known
 }
 
 // refusalError returns the error with which Produce must refuse messages, or
@@ -231,8 +225,8 @@ func (c *client) dataLost(topic string, partition int32) {
 func (c *client) Purge() {
 	c.refuse(gaveUpError("the client gives up what is not delivered"))
 	c.wire.stop()
-	for _, t := range *c.topics.Load() {
-		t.each(func(p *partition) { // later publishers are refused
+	for _, t := range c.topics.Range {
+		t.(*topic).each(func(p *partition) { // later publishers are refused
 			p.dropWaiting(gaveUpError("the client was told to give up what is not delivered"), nil)
 		})
 	}

@@ -187,7 +187,7 @@ func TestBlockedMessage(t *testing.T) {
 		c.BeginTransaction,
 		func() error { return produce(c, "out") },
 	)
-	out := (*c.topics.Load())["out"]
+	out := c.topic("out")
 	out.state.Store(int32(topicRenewed))
 	if err := produce(c, "out"); err != nil {
 		t.Fatal(err)

@@ -303,7 +303,7 @@ func (w *wire) readTopic(in *reader, version int16) *topic {
 	} else {
 		name = string(in.bytes())
 	}
-	return (*w.client.topics.Load())[name]
+	return w.client.topic(name)
 }
 
 // answer is a broker's answer for one batch.
@@ -390,7 +390,7 @@ func (w *wire) readTopics(version int16, body []byte) {
 		if t.ErrorCode == 0 && t.TopicID != [16]byte{} {
 			w.ids.Store(t.TopicID, *t.Topic)
 		}
-		if known := (*w.client.topics.Load())[*t.Topic]; known != nil {
+		if known := w.client.topic(*t.Topic); known != nil {
 			known.noteMetadata(t.ErrorCode, t.TopicID)
 		}
 	}

@@ -120,6 +120,8 @@ bench: ## the benchmarks, the peers beside us in the same run
 	@cd internal/bench && go test -run '^$$' -bench Optionals ./codec | grep Benchmark
 	@echo "== publish: every way by the fastest raw one"
 	@cd internal/bench && go run ./publish
+	@echo "== the generators of Go code"
+	@cd internal/bench && go test -run '^$$' -bench . -benchtime 7x ./generate | grep Benchmark
 	@echo "== serializers"
 	@cd internal/bench && go test -run '^$$' -bench . ./registry | grep Benchmark
 	@echo "== plans, bindings, registry client, generator"

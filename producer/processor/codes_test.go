@@ -33,9 +33,9 @@ func TestTemporaryCodes(t *testing.T) {
 		kmsg.TxnOffsetCommit:        append([]*kerr.Error{kerr.UnknownTopicOrPartition, kerr.RequestTimedOut}, coordinator...),
 		kmsg.EndTxn:                 inTx,
 		kmsg.OffsetFetch:            append([]*kerr.Error{kerr.UnstableOffsetCommit}, coordinator...),
-		kmsg.ListOffsets:            leader[1:],
+		kmsg.ListOffsets:            leader,
 		kmsg.Fetch:                  append([]*kerr.Error{kerr.FencedLeaderEpoch, kerr.UnknownLeaderEpoch, kerr.ReplicaNotAvailable}, leader...),
-		kmsg.Metadata:               {kerr.LeaderNotAvailable},
+		kmsg.Metadata:               {kerr.UnknownTopicOrPartition, kerr.LeaderNotAvailable},
 		kmsg.ConsumerGroupHeartbeat: coordinator,
 	} {
 		for _, code := range codes {

@@ -40,9 +40,6 @@ func TestTemporaryCodes(t *testing.T) {
 		} {
 			for _, code := range append(codes, kerr.UnknownTopicOrPartition) {
 				for _, inDoubt := range []bool{false, true} {
-					if code == kerr.UnknownTopicOrPartition && !inDoubt && (key == kmsg.Metadata || transport == producer.Confluent) {
-						continue // the first run of a program must report a missing topic
-					}
 					slots <- struct{}{}
 					all.Go(func() {
 						defer func() { <-slots }()

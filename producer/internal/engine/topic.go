@@ -76,10 +76,6 @@ type topicLookup struct {
 }
 
 const (
-	// unknownTopicWait is how long the brokers may answer that a topic is
-	// unknown before the look-up fails. A new topic is not known to all brokers
-	// at once.
-	unknownTopicWait = time.Second
 	// firstUseWait bounds the first look-up of a topic if the caller's context
 	// has no end. Java has max.block.ms.
 	firstUseWait = time.Minute
@@ -180,7 +176,7 @@ func (t *Topic) lookUp(ctx context.Context) (*route, error) {
 			if missing.IsZero() {
 				missing = time.Now()
 			}
-			if time.Since(missing) >= unknownTopicWait {
+			if time.Since(missing) >= transport.UnknownTopicWait {
 				return nil, e.unknownTopic(name)
 			}
 		case code == transport.TopicAuthorizationFailed || code == transport.Invalid || code == invalidTopic:

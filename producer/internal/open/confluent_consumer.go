@@ -452,8 +452,10 @@ func (in *confluentConsumer) EndOffsets(ctx context.Context, topic string) (map[
 	return ends, nil
 }
 
-// retry calls again after an error that a retry can fix, until ctx ends.
+// retry calls again after an error that a retry can fix, until ctx ends. A
+// missing topic is an error after [transport.UnknownTopicWait].
 func (in *confluentConsumer) retry(ctx context.Context, call func() error) error {
+	var missing time.Time
 	for {
 		err := call()
 		if err == nil {
@@ -461,7 +463,12 @@ func (in *confluentConsumer) retry(ctx context.Context, call func() error) error
 		}
 		var kerr kafka.Error
 		if errors.As(err, &kerr) && (kerr.Code() == kafka.ErrUnknownTopicOrPart || kerr.Code() == kafka.ErrUnknownTopic) {
-			return asError(err)
+			if missing.IsZero() {
+				missing = time.Now()
+			}
+			if time.Since(missing) >= transport.UnknownTopicWait {
+				return asError(err)
+			}
 		}
 		if lasting := in.permanentError(err); lasting != nil {
 			return lasting

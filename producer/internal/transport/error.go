@@ -2,6 +2,7 @@ package transport
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 )
@@ -92,6 +93,11 @@ const (
 	UnsupportedCompressionType         Code = 76
 	InvalidRecord                      Code = 87
 )
+
+// UnknownTopicWait is how long the brokers may answer that a topic is unknown
+// before the topic counts as missing. A new topic is not known to all brokers
+// at once.
+const UnknownTopicWait = time.Second
 
 // OfBroker reports whether the code is one of Kafka's protocol.
 func (c Code) OfBroker() bool { return c > 0 || c == -1 }

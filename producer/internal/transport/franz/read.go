@@ -62,13 +62,24 @@ func offsets(ctx context.Context, cl *kgo.Client, topic string, at int64, troubl
 // repeat calls again after an error that a retry can fix, until ctx ends. An
 // unknown server error is such an error, because a broker answers so to a
 // failure of its own. trouble gets each of these errors. A missing topic is an
-// error at once.
+// error after [transport.UnknownTopicWait].
 func repeat(ctx context.Context, trouble troubleFunc, call func() error) error {
 	const rest = 50 * time.Millisecond
+	var missing time.Time
 	for {
 		err := call()
 		var e *transport.Error
-		if err == nil || !errors.As(err, &e) || e.Code == codeUnknownTopic || !e.Retriable && e.Code != transport.Code(kerr.UnknownServerError.Code) {
+		switch {
+		case err == nil || !errors.As(err, &e):
+			return err
+		case e.Code == codeUnknownTopic:
+			if missing.IsZero() {
+				missing = time.Now()
+			}
+			if time.Since(missing) >= transport.UnknownTopicWait {
+				return err
+			}
+		case !e.Retriable && e.Code != transport.Code(kerr.UnknownServerError.Code):
 			return err
 		}
 		trouble.Trouble(e)

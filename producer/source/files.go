@@ -239,6 +239,11 @@ func (r *filesReader) Next(_ context.Context, item *Item[Line]) (bool, error) {
 			r.open = true
 		}
 		ok, err := file.next(&item.Value)
+		if errors.Is(err, ErrFileShrank) && (r.read || len(r.done) > 0) {
+			// The lines that were read may have left the file, so commit the
+			// lines first. The next call returns the error.
+			return false, nil
+		}
 		if err != nil {
 			return false, err
 		}

@@ -34,10 +34,11 @@ var (
 	// ErrLineTooLong says that a line is longer than [WithMaxLine] allows. The
 	// reader continues with the next line.
 	ErrLineTooLong = errors.New("source: line too long")
-	// ErrFileShrank says that a file is now shorter than the part that was read
-	// earlier, although the first bytes are the same. [Restart] reads the file
-	// from the beginning.
-	ErrFileShrank = errors.New("source: file is shorter than what was read of it")
+	// ErrFileShrank says that a file was truncated. There are two cases. The
+	// file is now shorter than the part that was read earlier, although the
+	// first bytes are the same. Or the file became shorter while it was read.
+	// [Restart] reads the file from the beginning.
+	ErrFileShrank = errors.New("source: file was truncated")
 )
 
 const (
@@ -49,6 +50,9 @@ const (
 	blockSize = 64 << 10
 )
 
+// afterTruncation ends the text of [ErrFileShrank].
+const afterTruncation = "restore the file, or read it again with source.Restart"
+
 // lineReader reads the lines of one file, and records how far it has read.
 type lineReader struct {
 	path   string
@@ -59,6 +63,7 @@ type lineReader struct {
 	header []byte // the first line
 	last   byte   // the last byte read
 	ended  bool   // next returns no more line
+	shrank error  // the file became shorter while it was read
 
 	headSum     [sha256.Size]byte // of the first headSummed bytes of head
 	headSummed  int
@@ -119,7 +124,7 @@ func readHead(path string, most int) ([]byte, error) {
 // open moves to r.offset, where an earlier run has stopped.
 func (r *lineReader) open() error {
 	to := r.offset
-	r.offset, r.head, r.headSummed, r.ended = 0, nil, 0, false
+	r.offset, r.head, r.headSummed, r.ended, r.shrank = 0, nil, 0, false, nil
 	if to == 0 {
 		return r.openPlain()
 	}
@@ -188,7 +193,7 @@ func (r *lineReader) skip(n int64) error {
 
 func (r *lineReader) readError(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return fmt.Errorf("%s: %w: it ends at byte %d", r.path, ErrFileShrank, r.offset)
+		return fmt.Errorf("%s: %w: it ends at byte %d, before the committed position: %s", r.path, ErrFileShrank, r.offset, afterTruncation)
 	}
 	return fmt.Errorf("source: %s: %w", r.path, err)
 }
@@ -208,18 +213,26 @@ func (r *lineReader) skipLineFeed() error {
 
 // next stores the next line. At the end of the file, next returns false. If the
 // file has grown since its opening, next does not return a line without a line
-// feed, because a program may still write this line.
+// feed, because a program may still write this line. If the file is shorter
+// than at its opening, next returns [ErrFileShrank], now and at each later
+// call.
 func (r *lineReader) next(l *Line) (bool, error) {
-	if r.ended {
-		return false, nil
+	if r.ended || r.shrank != nil {
+		return false, r.shrank
 	}
 	at, head, last := r.offset, len(r.head), r.last
 	text, long, err := r.line()
-	if err != nil || r.offset == at {
+	if err != nil {
 		return false, err
 	}
-	if r.last != '\n' && r.compression == nil && r.offset > r.size {
+	if end := r.offset; (end == at || r.last != '\n') && r.compression == nil && end != r.size {
 		r.offset, r.head, r.last, r.ended = at, r.head[:head], last, true
+		if end < r.size {
+			r.shrank = fmt.Errorf("%s: %w while it was read: it ends at byte %d, and had %d bytes: %s", r.path, ErrFileShrank, end, r.size, afterTruncation)
+		}
+		return false, r.shrank
+	}
+	if r.offset == at {
 		return false, nil
 	}
 	r.lines++

@@ -389,3 +389,49 @@ func FuzzLines(f *testing.F) {
 		}
 	})
 }
+
+// TestTruncatedWhileRead truncates a file inside a line while the file is read.
+// The complete lines are kept. The half line must not become a line, and the
+// error comes after the lines, also if the file has grown again.
+func TestTruncatedWhileRead(t *testing.T) {
+	t.Parallel()
+	line := strings.Repeat("x", 99) + "\n"
+	path := writeFile(t, t.TempDir(), "log", strings.Repeat(line, 2000))
+	r := openFiles(t, &files{paths: []string{path}, maxLine: 100})
+	next := func() (string, bool, error) {
+		var item Item[Line]
+		ok, err := r.Next(t.Context(), &item)
+		return string(item.Value.Text), ok, err
+	}
+	if _, ok, err := next(); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	if err := os.Truncate(path, 100_030); err != nil {
+		t.Fatal(err)
+	}
+	n := 1
+	for {
+		text, ok, err := next()
+		if err != nil {
+			t.Fatalf("line %d: %v", n, err)
+		}
+		if !ok {
+			break
+		}
+		if n++; len(text) != 99 {
+			t.Errorf("line %d is %q", n, text)
+		}
+	}
+	at := r.Positions()
+	if n != 1000 || len(at) != 1 || !strings.Contains(at[0].Value, `"offset":100000,"lines":1000,`) {
+		t.Errorf("%d lines, %v", n, at)
+	}
+	if err := os.WriteFile(path, []byte(strings.Repeat(line, 3000)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if _, ok, err := next(); ok || !errors.Is(err, ErrFileShrank) || !strings.Contains(err.Error(), "ends at byte 100030, and had 200000 bytes") {
+			t.Error(ok, err)
+		}
+	}
+}

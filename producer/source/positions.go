@@ -77,10 +77,11 @@ func (p committedPositions) list() []Position {
 func (p *positions) read(ctx context.Context, c *settings.Config, shards int, trouble func(*transport.Error)) (committedPositions, error) {
 	log := loggedPositions{}
 	err := open.ReadCommitted(ctx, c, p.name, trouble, func(m *transport.ConsumedMessage) error {
-		return p.add(ctx, log, m)
+		log.add(m)
+		return nil
 	})
 	if err == nil {
-		return p.newest(log, shards)
+		return p.newest(ctx, log, shards)
 	}
 	var said *transport.Error
 	switch {
@@ -92,38 +93,36 @@ func (p *positions) read(ctx context.Context, c *settings.Config, shards int, tr
 	return nil, fmt.Errorf("read the positions from topic %s: %w", p.name, err)
 }
 
-// loggedPositions are the last records of the source in the topic, by partition
-// and key.
-type loggedPositions map[int32]map[string]*checkpoint.Position
+// loggedPositions are the last records in the topic, by partition and key.
+type loggedPositions map[int32]map[string]*transport.ConsumedMessage
 
-// add adds a record to log if the record belongs to this source. A tombstone
-// removes the record with the same key.
-func (p *positions) add(ctx context.Context, log loggedPositions, m *transport.ConsumedMessage) error {
-	at := new(checkpoint.Position)
-	err := p.decode.DecodeInto(ctx, serde.Input{Topic: m.Topic, Part: serde.Value, Data: m.Value, Header: m.Header}, at)
-	switch {
-	case errors.Is(err, serde.ErrTombstone):
-		delete(log[m.Partition], string(m.Key))
-		return nil
-	case err != nil:
-		return fmt.Errorf("partition %d, offset %d: %w", m.Partition, m.Offset, err)
-	case at.Source != p.source:
-		return nil
+// add adds a record to log. A tombstone removes the record with the same key.
+func (log loggedPositions) add(m *transport.ConsumedMessage) {
+	records := log[m.Partition]
+	if records == nil {
+		records = map[string]*transport.ConsumedMessage{}
+		log[m.Partition] = records
 	}
-	if log[m.Partition] == nil {
-		log[m.Partition] = map[string]*checkpoint.Position{}
+	if records[string(m.Key)] = m; m.Value == nil {
+		delete(records, string(m.Key))
 	}
-	log[m.Partition][string(m.Key)] = at
-	return nil
 }
 
-// newest returns the position of each stream. If two partitions have a position
-// of a stream, the position in the partition of the shard is the newest. See
-// [partitionOf].
-func (p *positions) newest(log loggedPositions, shards int) (committedPositions, error) {
+// newest returns the position of each stream of this source. newest decodes
+// only the last record of a key, so a damaged record can be replaced. If two
+// partitions have a position of a stream, the position in the partition of the
+// shard is the newest. See [partitionOf].
+func (p *positions) newest(ctx context.Context, log loggedPositions, shards int) (committedPositions, error) {
 	found := committedPositions{}
 	for partition, records := range log {
-		for _, at := range records {
+		for _, m := range records {
+			at, err := p.position(ctx, m)
+			if err != nil {
+				return nil, fmt.Errorf("read the positions from topic %s: partition %d, offset %d: %w", p.name, m.Partition, m.Offset, err)
+			}
+			if at.Source != p.source {
+				continue
+			}
 			if int(at.Shards) != shards {
 				return nil, fmt.Errorf("the source %s ran with %d shards before, and now has %d: let it publish everything with the old number, "+
 					"then delete its positions or give it another name", p.source, at.Shards, shards)
@@ -134,6 +133,16 @@ func (p *positions) newest(log loggedPositions, shards int) (committedPositions,
 		}
 	}
 	return found, nil
+}
+
+// position decodes a record.
+func (p *positions) position(ctx context.Context, m *transport.ConsumedMessage) (*checkpoint.Position, error) {
+	at := new(checkpoint.Position)
+	err := p.decode.DecodeInto(ctx, serde.Input{Topic: m.Topic, Part: serde.Value, Data: m.Value, Header: m.Header}, at)
+	if err != nil && !errors.Is(err, serde.ErrRegistry) && ctx.Err() == nil {
+		err = fmt.Errorf("%w: if another program wrote the record, write a tombstone for its key to the same partition", err)
+	}
+	return at, err
 }
 
 // partitionOf returns the partition of a shard's positions. The hash of the key

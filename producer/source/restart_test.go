@@ -3,6 +3,7 @@ package source_test
 import (
 	"context"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/avroline/avroline/internal/workload"
@@ -169,4 +170,36 @@ func TestDeletedPosition(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.want(repeat(10, 2)...)
+}
+
+// TestDamagedPosition writes a record that is no position into the topic of
+// positions. Run names the record. A tombstone with the key of the record
+// removes the record, also before the brokers compact the topic.
+func TestDamagedPosition(t *testing.T) {
+	t.Parallel()
+	log := filepath.Join(t.TempDir(), "log")
+	writeLines(t, log, 0, 60)
+	r := newRestarts(t, log)
+	if r.Fake == nil {
+		t.Skip("writes to a topic of the embedded broker")
+	}
+	put := func(value []byte) {
+		t.Helper()
+		if err := r.Fake.Put(r.checkpoints, []byte("foreign"), value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := r.run(nil); err != nil {
+		t.Fatal(err)
+	}
+	writeLines(t, log, 60, 120)
+	put([]byte("no position"))
+	if err := r.run(nil); err == nil || !strings.Contains(err.Error(), "offset ") || !strings.Contains(err.Error(), "write a tombstone") {
+		t.Errorf("got %v", err)
+	}
+	put(nil)
+	if err := r.run(nil); err != nil {
+		t.Fatal(err)
+	}
+	r.want(repeat(120, 1)...)
 }

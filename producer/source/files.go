@@ -83,14 +83,17 @@ type filePosition struct {
 	sum [sha256.Size]byte
 }
 
+// notOfFiles ends the error of a position that Files cannot read.
+const notOfFiles = "Files did not write this position: if another input used the name of the source before, choose another name"
+
 func parseFilePosition(p Position) (*filePosition, error) {
 	at := filePosition{id: p.Stream}
 	if err := json.Unmarshal([]byte(p.Value), &at); err != nil {
-		return nil, fmt.Errorf("position of stream %s: %w", p.Stream, err)
+		return nil, fmt.Errorf("position of stream %s: %q: %w: %s", p.Stream, p.Value, err, notOfFiles)
 	}
 	sum, err := hex.DecodeString(at.HeadSHA256)
 	if err != nil || len(sum) != len(at.sum) || at.Offset < 0 || at.Lines < 0 || at.HeadSize < 0 || at.HeadSize > maxHead {
-		return nil, fmt.Errorf("position of stream %s: impossible values: %s", p.Stream, p.Value)
+		return nil, fmt.Errorf("position of stream %s: %q: impossible values: %s", p.Stream, p.Value, notOfFiles)
 	}
 	copy(at.sum[:], sum)
 	return &at, nil

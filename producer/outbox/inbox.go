@@ -196,7 +196,8 @@ func NewInbox[In any](brokers []string, group string, topics []string, dialect D
 // and the database, Run waits. Run returns an error only if the error is
 // permanent: an error of the function, a missing table, topic or permission, or
 // a stored offset behind the end of its partition. The last error means that
-// the topic was created again, or that the partition has lost messages.
+// the topic was created again, or that the partition has lost messages. A
+// missing permission to write the table of offsets ends Run only in PostgreSQL.
 func (b *Inbox[In]) Run(ctx context.Context) error {
 	defer b.settings.CloseLog()
 	err := b.run(ctx)
@@ -435,20 +436,38 @@ func (b *Inbox[In]) advance(ctx context.Context, tx *sql.Tx, p topicPartition, t
 	if from < 0 {
 		_, err := tx.ExecContext(ctx, b.dialect.query("INSERT INTO "+table+" (group_id, topic, partition_number, next_offset) VALUES (?, ?, ?, ?)"),
 			b.group, p.topic, p.number, to)
-		if err != nil {
+		switch {
+		case isDenied(err):
+			return b.deniedError(err)
+		case err != nil:
 			return fmt.Errorf("%w, or: %w", errConflict, databaseError{err})
 		}
 		return nil
 	}
 	done, err := tx.ExecContext(ctx, b.dialect.query("UPDATE "+table+" SET next_offset = ? WHERE group_id = ? AND topic = ? AND partition_number = ? AND next_offset = ?"),
 		to, b.group, p.topic, p.number, from)
-	if err != nil {
+	switch {
+	case isDenied(err):
+		return b.deniedError(err)
+	case err != nil:
 		return databaseError{err}
 	}
 	if n, err := done.RowsAffected(); err != nil || n != 1 {
 		return errors.Join(errConflict, err)
 	}
 	return nil
+}
+
+// isDenied reports whether PostgreSQL refused a statement for lack of a
+// permission (insufficient_privilege). The drivers pgx and pq have the method.
+func isDenied(err error) bool {
+	var state interface{ SQLState() string }
+	return errors.As(err, &state) && state.SQLState() == "42501"
+}
+
+// deniedError makes the permanent error of a missing permission.
+func (b *Inbox[In]) deniedError(err error) error {
+	return fmt.Errorf("table %s: %w: grant SELECT, INSERT and UPDATE on the table", b.config.table, err)
 }
 
 // handleMessage handles a single message.

@@ -129,3 +129,28 @@ func TestInboxEndsOnError(t *testing.T) {
 		t.Errorf("%d bills of transactions that were rolled back", all)
 	}
 }
+
+// TestInboxMayNotWrite takes the permissions on the table of offsets away. Run
+// ends, because each transaction would be rolled back.
+func TestInboxMayNotWrite(t *testing.T) {
+	t.Parallel()
+	for _, grant := range []string{"SELECT", "SELECT, INSERT"} {
+		t.Run(grant, func(t *testing.T) {
+			t.Parallel()
+			p := newFixture(t, outbox.PostgreSQL)
+			p.createBilling()
+			p.db.SetMaxOpenConns(1) // so that the role is the role of each statement
+			for _, statement := range []string{"CREATE ROLE limited", "GRANT " + grant + " ON inbox TO limited", "GRANT SELECT, INSERT ON bills TO limited", "SET ROLE limited"} {
+				if _, err := p.db.Exec(statement); err != nil {
+					t.Fatal(err)
+				}
+			}
+			in := p.Topic("in", 1)
+			p.Seed(p.reg, in, 100, nil)
+			err := p.billing(in, p.bill).Run(copytest.Ctx(t))
+			if err == nil || !strings.Contains(err.Error(), "grant SELECT, INSERT and UPDATE") {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}

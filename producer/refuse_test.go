@@ -222,3 +222,23 @@ func TestPrepareCompacted(t *testing.T) {
 		t.Errorf("with a key: %v", err)
 	}
 }
+
+// TestPermissionTakenAway takes the permission on a topic away while messages
+// are published. librdkafka then needs a new client. The error of the message
+// still names the missing permission.
+func TestPermissionTakenAway(t *testing.T) {
+	t.Parallel()
+	const topicAuthorizationFailed = 29
+	broker := startBroker(t, producertest.WithTopic("events", 1))
+	p := newProducer(t, broker.Addrs())
+	topic := producer.NewTopic("events", producer.KeyBy(byKey))
+	if _, err := topic.Publish(waitCtx(t), p, &event{Key: "a"}); err != nil {
+		t.Fatal(err)
+	}
+	broker.Refuse(topicAuthorizationFailed, 1, 0)
+	_, err := topic.Publish(waitCtx(t), p, &event{Key: "a"})
+	if producer.ReasonOf(err) != producer.ReasonPermission || !errors.Is(err, producer.ErrNotSent) || !strings.Contains(err.Error(), "grant Write on topic events") {
+		t.Errorf("got %v", err)
+	}
+	closeWithLosses(t, p)
+}

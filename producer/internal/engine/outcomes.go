@@ -183,11 +183,15 @@ func isAboutRecord(code transport.Code) bool {
 	return false
 }
 
-// explain adds the error that ended the client to the error of a message.
+// explain adds the error that ended the client to the error of a message, and a
+// missing permission.
 func (k *client) explain(q *queue, err error) error {
 	if fatal := k.fatal.Load(); fatal != nil && !errors.Is(*fatal, err) {
-		if codeOf(err) == transport.Purged { // the fatal error says more
+		switch codeOf(err) {
+		case transport.Purged: // the fatal error says more
 			return *fatal
+		case transport.TopicAuthorizationFailed: // comes first, because the reason of an error is its first code
+			return withCause(diagnose.ExplainDenied(k.engine.config, err, "Write", q.topic.name), *fatal)
 		}
 		return withCause(*fatal, err)
 	}

@@ -3,10 +3,13 @@ package producer_test
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/avroline/avroline/producer"
 	"github.com/avroline/avroline/producer/producertest"
@@ -60,5 +63,35 @@ func TestTxAfterRefused(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestTxErrorNamesTopic refuses the messages of one of two topics. The error of
+// the transaction names the topic.
+func TestTxErrorNamesTopic(t *testing.T) {
+	t.Parallel()
+	for name, opts := range transports() {
+		for _, code := range []*kerr.Error{kerr.PolicyViolation, kerr.TopicAuthorizationFailed} {
+			t.Run(name+" "+code.Message, func(t *testing.T) {
+				t.Parallel()
+				b := startBroker(t, producertest.WithTopic("good", 1), producertest.WithTopic("refused", 1))
+				tp, err := producer.NewTransactional(b.Addrs(), newID(t), newSerializer(t), opts...)
+				if err != nil {
+					t.Fatal(err)
+				}
+				b.Cluster().Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: "refused", Err: code, Count: -1})
+				ctx := waitCtx(t)
+				err = tp.InTx(ctx, func(tx *producer.Tx) error {
+					key := producer.KeyBy(byKey)
+					return errors.Join(producer.NewTopic("good", key).Add(ctx, tx, &event{Key: "a"}), producer.NewTopic("refused", key).Add(ctx, tx, &event{Key: "a"}))
+				})
+				if !errors.Is(err, producer.ErrNotSent) || !strings.Contains(err.Error(), "topic refused[0]: ") || !strings.Contains(err.Error(), code.Message) {
+					t.Errorf("got %v", err)
+				}
+				if err := tp.Close(ctx); err != nil {
+					t.Errorf("close: %v", err)
+				}
+			})
+		}
 	}
 }

@@ -180,12 +180,16 @@ func (t *Transactional) commit(ctx context.Context, k *client, tx *Tx, took time
 		return t.resolveDoubt(ctx, tx, took, cause, err)
 	}
 	_, _, report := k.tx.peek()
+	failed := new(MessageError)
+	if errors.As(report, &failed) && codeOf(failed.Cause) == codeOf(err) { // kgo does not name the topic
+		err = fmt.Errorf("topic %s[%d]: %w", failed.Topic, failed.Partition, err)
+	}
 	if errors.As(err, &kerr) && kerr.AbortRequired { // the client gave up the other messages
 		err = t.engine.denied(ctx, k, err)
 		t.abort(ctx, k, tx)
 	} else {
 		t.replaceClient(k, err)
-		if failed := new(MessageError); errors.As(report, &failed) && codeOf(failed.Cause) != codeOf(err) {
+		if errors.As(report, &failed) && codeOf(failed.Cause) != codeOf(err) {
 			err = withCause(err, failed)
 		}
 	}

@@ -41,6 +41,9 @@ type Inbox[In any] struct {
 	next  map[topicPartition]*progress // of our partitions with messages
 	batch []*transport.ConsumedMessage // the messages that collect is gathering
 	ends  map[string]endOffsets        // by topic
+	// unreadable counts how often in a row the database answered, but the table
+	// of offsets could not be read.
+	unreadable int
 }
 
 // progress is the place of an inbox in a partition.
@@ -255,14 +258,23 @@ func (e databaseError) Unwrap() error { return e.error }
 // errConflict says that another instance has committed offsets of a partition.
 var errConflict = errors.New("another instance has committed offsets of the partition")
 
+// maxUnreadable is the number of tries to read the table of offsets before the
+// table counts as missing. The database may come back between the failed
+// statement and the ping, and the pool may hold several ended connections.
+const maxUnreadable = 3
+
 // isRetriable reports whether another attempt may succeed.
 func (b *Inbox[In]) isRetriable(ctx context.Context, err error) bool {
 	switch {
 	case source.IsTemporary(err), errors.Is(err, errConflict), errors.Is(err, serde.ErrRegistry):
 		return true
 	case errors.As(err, new(databaseError)): // a missing table is permanent, and other errors may be temporary
-		_, missing := b.stored(ctx, topicPartition{})
-		return missing == nil || b.db.PingContext(ctx) != nil
+		if _, missing := b.stored(ctx, topicPartition{}); missing == nil || b.db.PingContext(ctx) != nil {
+			b.unreadable = 0
+			return true
+		}
+		b.unreadable++
+		return b.unreadable < maxUnreadable
 	}
 	return b.db.PingContext(ctx) != nil // true if the database is down, even if the function has hidden the database error
 }
@@ -378,12 +390,13 @@ func (b *Inbox[In]) stored(ctx context.Context, p topicPartition) (int64, error)
 	var at int64
 	err := b.db.QueryRowContext(ctx, b.dialect.query("SELECT next_offset FROM "+b.dialect.quote(b.config.table)+
 		" WHERE group_id = ? AND topic = ? AND partition_number = ?"), b.group, p.topic, p.number).Scan(&at)
-	switch {
-	case errors.Is(err, sql.ErrNoRows):
-		return -1, nil
-	case err != nil:
+	if errors.Is(err, sql.ErrNoRows) {
+		at, err = -1, nil
+	}
+	if err != nil {
 		return 0, databaseError{fmt.Errorf("table %s: %w", b.config.table, err)}
 	}
+	b.unreadable = 0
 	return at, nil
 }
 

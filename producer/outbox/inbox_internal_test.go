@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -93,4 +94,42 @@ func TestRewindWithoutStoredOffset(t *testing.T) {
 	if len(in.seeks) != 1 || in.seeks[0].Offset != 70 {
 		t.Errorf("got %v", in.seeks)
 	}
+}
+
+// TestUnreadableForAMoment makes the table of offsets unreadable while the
+// database answers, as after a failover. Only a table that stays unreadable
+// ends Run.
+func TestUnreadableForAMoment(t *testing.T) {
+	t.Parallel()
+	b, _ := scriptedInbox(t)
+	exec := func(statement string) {
+		t.Helper()
+		if _, err := b.db.Exec(statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check := func(want ...bool) {
+		t.Helper()
+		for i, retriable := range want {
+			_, err := b.stored(t.Context(), topicPartition{"in", 0})
+			if err == nil {
+				err = databaseError{errors.New("the connection has ended")}
+			}
+			if got := b.isRetriable(t.Context(), err); got != retriable {
+				t.Errorf("check %d: %v, want %v", i, got, retriable)
+			}
+		}
+	}
+	exec("ALTER TABLE inbox RENAME TO away")
+	check(true, true)
+	exec("ALTER TABLE away RENAME TO inbox")
+	check(true)
+	exec("ALTER TABLE inbox RENAME TO away")
+	check(true, true)
+	exec("ALTER TABLE away RENAME TO inbox")
+	if _, err := b.stored(t.Context(), topicPartition{"in", 0}); err != nil {
+		t.Fatal(err)
+	}
+	exec("DROP TABLE inbox")
+	check(true, true, false)
 }

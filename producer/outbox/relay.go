@@ -96,7 +96,8 @@ func WithWaker(w Waker) RelayOption {
 // order and in the same transaction. The relay copies key, payload and headers
 // byte for byte, and adds the headers dead-letter.reason, .topic and .row.
 // Without WithDeadLetters, such a row stops its shard, and the error names the
-// row.
+// row. If the registry does not answer, or if the relay lacks a permission, the
+// rows wait in both cases.
 func WithDeadLetters(topic string) RelayOption {
 	return RelayOption{"WithDeadLetters", func(c *relayConfig) {
 		if err := settings.CheckTopicName(topic); err != nil {
@@ -221,8 +222,8 @@ func (r *Relay) publish(ctx context.Context, tx *producer.Tx, row *Row) error {
 		}
 		tx.IgnoreRefused() // the row goes to the dead-letter topic instead
 	}
-	if r.deadLetters == "" || errors.Is(err, serde.ErrRegistry) || ctx.Err() != nil {
-		return err
+	if r.deadLetters == "" || errors.Is(err, serde.ErrRegistry) || producer.ReasonOf(err) == producer.ReasonPermission || ctx.Err() != nil {
+		return err // not because of the row
 	}
 	return r.publishDeadLetter(ctx, tx, row, err)
 }

@@ -5,16 +5,21 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/avroline/avroline/internal/databases"
 	"github.com/avroline/avroline/producer"
 	"github.com/avroline/avroline/producer/internal/copytest"
 	"github.com/avroline/avroline/producer/outbox"
+	"github.com/avroline/avroline/producer/source"
 )
 
 // write commits events with the numbers from (inclusive) to to (exclusive).
@@ -216,5 +221,34 @@ func TestPgBouncer(t *testing.T) {
 			second()
 			p.WantExactlyOnce(p.topic, n)
 		})
+	}
+}
+
+// TestPermissionIsNotABadRow takes the permission on the topic away. The rows
+// wait for the permission, and do not go to the dead-letter topic.
+func TestPermissionIsNotABadRow(t *testing.T) {
+	t.Parallel()
+	p := newFixture(t, outbox.SQLite)
+	if p.Fake == nil {
+		t.Skip("needs the faults of the embedded broker")
+	}
+	denied := p.Fake.Cluster().Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Metadata}, Topic: p.topic, Err: kerr.TopicAuthorizationFailed, Count: -1})
+	dead := p.Topic("dead", 1)
+	r := p.relay(outbox.WithDeadLetters(dead))
+	defer p.running(r)()
+	p.write(0, 3)
+	p.until("the missing permission", func() bool {
+		if n := len(p.Records(dead)); n > 0 {
+			t.Fatalf("%d dead letters", n)
+		}
+		return slices.ContainsFunc(r.Shards(copytest.Ctx(t)), func(h source.ShardHealth) bool {
+			return h.Err != nil && strings.Contains(h.Err.Error(), "grant Write on topic")
+		})
+	})
+	denied.Remove()
+	p.until("the events", p.published(3))
+	p.WantExactlyOnce(p.topic, 3)
+	if n := len(p.Records(dead)); n > 0 {
+		t.Errorf("%d dead letters", n)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/google/uuid"
 )
@@ -33,7 +34,9 @@ func WithMaxLine(bytes int) FilesOption {
 // The position of a file includes a checksum of the first 4 KiB. So Files
 // continues in a file that grew. A file that was renamed, for example by log
 // rotation, keeps its position under the new name, even if the file is now
-// compressed. A file with an old name but other content is a new file.
+// compressed. A file with an old name but other content is a new file. So name
+// a log under the new name too, for example with filepath.Glob. If a file loses
+// its name while a Run waits to try again, Run ends with [ErrFileGone].
 //
 // Files also reads a last line without a line feed, unless the file has grown
 // since Files opened the file. If a program later appends text to a line that
@@ -55,6 +58,8 @@ func Files(paths []string, opts ...FilesOption) Input[Line] {
 type files struct {
 	paths   []string
 	maxLine int
+	// unread is the file that the last reader left before its end, or nil.
+	unread atomic.Pointer[filePosition]
 }
 
 // check returns an error if the arguments of Files are wrong.
@@ -120,7 +125,7 @@ func (f *files) Open(_ context.Context, shard Shard, committed []Position) (Read
 	if err != nil {
 		return nil, err
 	}
-	return &filesReader{files: matched}, nil
+	return &filesReader{input: f, files: matched}, nil
 }
 
 // streamFile is a file with the id of its stream.
@@ -148,6 +153,11 @@ func (f *files) match(known []*filePosition) ([]*streamFile, error) {
 	}
 	if err := f.checkSame(); err != nil {
 		return nil, err
+	}
+	if was := f.unread.Swap(nil); was != nil {
+		if !slices.ContainsFunc(f.paths, func(path string) bool { return begins(path, was) }) {
+			return nil, fmt.Errorf("source: %s: %w: line %d was the last: give Files the new path of the file too", was.Path, ErrFileGone, was.Lines)
+		}
 	}
 	taken := map[string]bool{}
 	out := make([]*streamFile, len(f.paths))
@@ -225,6 +235,7 @@ func samePath(a, b string) bool { return filepath.Clean(a) == filepath.Clean(b) 
 
 // filesReader reads one file after the other.
 type filesReader struct {
+	input *files
 	files []*streamFile // the reader is in the first file
 	open  bool          // the first file is open
 	read  bool          // the first file gave a line since the last Positions
@@ -283,18 +294,28 @@ func (r *filesReader) Positions() []Position {
 // Close implements [Reader].
 func (r *filesReader) Close() error {
 	if r.open {
-		r.files[0].close()
+		file := r.files[0]
+		if file.lines > 0 && file.shrank == nil {
+			at := file.place()
+			r.input.unread.Store(&at)
+		}
+		file.close()
 		r.open = false
 	}
 	return nil
 }
 
-// position returns the place behind the last line that was read.
-func (f *streamFile) position() Position {
+// place returns the place behind the last line that was read.
+func (f *streamFile) place() filePosition {
 	size, sum := f.identity()
-	text, err := json.Marshal(filePosition{
-		Path: f.path, Offset: f.offset, Lines: f.lines, HeadSize: size, HeadSHA256: hex.EncodeToString(sum[:]),
-	})
+	return filePosition{
+		Path: f.path, Offset: f.offset, Lines: f.lines, HeadSize: size, HeadSHA256: hex.EncodeToString(sum[:]), id: f.id, sum: sum,
+	}
+}
+
+// position returns the position behind the last line that was read.
+func (f *streamFile) position() Position {
+	text, err := json.Marshal(f.place())
 	if err != nil { // cannot happen: a struct of strings and numbers always has a text
 		panic(err)
 	}

@@ -39,6 +39,11 @@ var (
 	// first bytes are the same. Or the file became shorter while it was read.
 	// [Restart] reads the file from the beginning.
 	ErrFileShrank = errors.New("source: file was truncated")
+	// ErrFileGone says that a file was renamed, removed or replaced before its
+	// end was read, and that no other path has the file. A Source finds this
+	// when it opens its files again. The error comes once, so the next Run goes
+	// on without the rest of the file.
+	ErrFileGone = errors.New("source: file is gone before its end was read")
 )
 
 const (

@@ -390,6 +390,61 @@ func FuzzLines(f *testing.F) {
 	})
 }
 
+// TestFileGone renames a file between two readers, as log rotation does.
+func TestFileGone(t *testing.T) {
+	t.Parallel()
+	for name, listed := range map[string]bool{"new name in the list": true, "new name not in the list": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			path := writeFile(t, dir, "log", "one\ntwo\nthree\n")
+			in := &files{paths: []string{path}, maxLine: 100}
+			r := openFiles(t, in)
+			var item Item[Line]
+			for range 2 {
+				if ok, err := r.Next(t.Context(), &item); !ok || err != nil {
+					t.Fatal(ok, err)
+				}
+			}
+			at := r.Positions()
+			if err := r.Close(); err != nil {
+				t.Fatal(err)
+			}
+			old := filepath.Join(dir, "log.1")
+			if err := os.Rename(path, old); err != nil {
+				t.Fatal(err)
+			}
+			writeFile(t, dir, "log", "four\n")
+			want := []string{"four"}
+			if listed {
+				in.paths = []string{old, path}
+				want = []string{"three", "four"}
+			} else if _, err := in.Open(t.Context(), Shard{0, 1}, at); !errors.Is(err, ErrFileGone) || !strings.Contains(err.Error(), path+": ") || !strings.Contains(err.Error(), "line 2 was the last") {
+				t.Fatal(err)
+			}
+			r = openFiles(t, in, at...)
+			var got []string
+			for {
+				ok, err := r.Next(t.Context(), &item)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if !ok {
+					break
+				}
+				got = append(got, string(item.Value.Text))
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("%q, want %q", got, want)
+			}
+			if err := r.Close(); err != nil {
+				t.Fatal(err)
+			}
+			openFiles(t, in, at...) // everything was read
+		})
+	}
+}
+
 // TestTruncatedWhileRead truncates a file inside a line while the file is read.
 // The complete lines are kept. The half line must not become a line, and the
 // error comes after the lines, also if the file has grown again.

@@ -9,6 +9,9 @@
 // The call that writes or reads the record still fails, with a
 // [*serde.RuleError]. Handled is set in the error. A consumer may then go on
 // with the next message.
+//
+// The action sends at once, outside of any transaction. So if a transaction is
+// repeated, its dead letters are in the topic once for each attempt.
 package dlq
 
 import (

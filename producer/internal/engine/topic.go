@@ -157,7 +157,7 @@ func (t *Topic) run(l *topicLookup) {
 // is certain that the topic does not exist.
 func (t *Topic) lookUp(ctx context.Context) (*route, error) {
 	e, name := t.engine, t.name
-	var missing time.Time
+	var unknown transport.UnknownTopic
 	for wait := shortestCall; ; wait = min(2*wait, longestCall) {
 		k, err := e.mainOrErr()
 		if err != nil {
@@ -173,10 +173,7 @@ func (t *Topic) lookUp(ctx context.Context) (*route, error) {
 		case code == 0 && !errors.Is(err, context.DeadlineExceeded):
 			return nil, err
 		case code == transport.UnknownTopicOrPartition:
-			if missing.IsZero() {
-				missing = time.Now()
-			}
-			if time.Since(missing) >= transport.UnknownTopicWait {
+			if unknown.IsMissing() {
 				return nil, e.unknownTopic(name)
 			}
 		case code == transport.TopicAuthorizationFailed || code == transport.Invalid || code == invalidTopic:

@@ -453,9 +453,9 @@ func (in *confluentConsumer) EndOffsets(ctx context.Context, topic string) (map[
 }
 
 // retry calls again after an error that a retry can fix, until ctx ends. A
-// missing topic is an error after [transport.UnknownTopicWait].
+// topic is only an error if it stays unknown, see [transport.UnknownTopic].
 func (in *confluentConsumer) retry(ctx context.Context, call func() error) error {
-	var missing time.Time
+	var unknown transport.UnknownTopic
 	for {
 		err := call()
 		if err == nil {
@@ -463,10 +463,7 @@ func (in *confluentConsumer) retry(ctx context.Context, call func() error) error
 		}
 		var kerr kafka.Error
 		if errors.As(err, &kerr) && (kerr.Code() == kafka.ErrUnknownTopicOrPart || kerr.Code() == kafka.ErrUnknownTopic) {
-			if missing.IsZero() {
-				missing = time.Now()
-			}
-			if time.Since(missing) >= transport.UnknownTopicWait {
+			if unknown.IsMissing() {
 				return asError(err)
 			}
 		}

@@ -94,10 +94,22 @@ const (
 	InvalidRecord                      Code = 87
 )
 
-// UnknownTopicWait is how long the brokers may answer that a topic is unknown
-// before the topic counts as missing. A new topic is not known to all brokers
-// at once.
-const UnknownTopicWait = time.Second
+// UnknownTopic says how long the brokers have answered that a topic is unknown.
+// A new topic is not known to all brokers at once. The zero value is ready.
+type UnknownTopic struct{ since time.Time }
+
+// unknownTopicWait is how long the brokers may answer that a topic is unknown
+// before the topic counts as missing.
+const unknownTopicWait = time.Second
+
+// IsMissing notes the answer that the topic is unknown, and reports whether the
+// topic counts as missing.
+func (u *UnknownTopic) IsMissing() bool {
+	if u.since.IsZero() {
+		u.since = time.Now()
+	}
+	return time.Since(u.since) >= unknownTopicWait
+}
 
 // OfBroker reports whether the code is one of Kafka's protocol.
 func (c Code) OfBroker() bool { return c > 0 || c == -1 }

@@ -61,11 +61,11 @@ func offsets(ctx context.Context, cl *kgo.Client, topic string, at int64, troubl
 
 // repeat calls again after an error that a retry can fix, until ctx ends. An
 // unknown server error is such an error, because a broker answers so to a
-// failure of its own. trouble gets each of these errors. A missing topic is an
-// error after [transport.UnknownTopicWait].
+// failure of its own. trouble gets each of these errors. A topic is only an
+// error if it stays unknown, see [transport.UnknownTopic].
 func repeat(ctx context.Context, trouble troubleFunc, call func() error) error {
 	const rest = 50 * time.Millisecond
-	var missing time.Time
+	var unknown transport.UnknownTopic
 	for {
 		err := call()
 		var e *transport.Error
@@ -73,10 +73,7 @@ func repeat(ctx context.Context, trouble troubleFunc, call func() error) error {
 		case err == nil || !errors.As(err, &e):
 			return err
 		case e.Code == codeUnknownTopic:
-			if missing.IsZero() {
-				missing = time.Now()
-			}
-			if time.Since(missing) >= transport.UnknownTopicWait {
+			if unknown.IsMissing() {
 				return err
 			}
 		case !e.Retriable && e.Code != transport.Code(kerr.UnknownServerError.Code):

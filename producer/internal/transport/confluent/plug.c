@@ -233,24 +233,29 @@ static int64_t let_go_due(avl_hub *hub, int all) {
   return next;
 }
 
+// place_of returns where the run of a partition is in the list, or the end of
+// the list. Under lock.
+static refusal **place_of(avl_hub *hub, const char *topic, size_t len, int32_t partition) {
+  refusal **at = &hub->refusals;
+  while (*at && ((*at)->partition != partition || strlen((*at)->topic) != len || strncmp((*at)->topic, topic, len) != 0))
+    at = &(*at)->next;
+  return at;
+}
+
 // refusal_of returns the run of a partition, and makes it if needed. Under lock.
-static refusal *refusal_of(avl_hub *hub, const char *topic, size_t len, int32_t partition, int make) {
-  refusal *r = hub->refusals;
-  while (r && (r->partition != partition || strlen(r->topic) != len || strncmp(r->topic, topic, len) != 0))
-    r = r->next;
-  if (!r && make) {
-    r = calloc(1, sizeof *r);
-    r->topic = strndup(topic, len);
-    r->partition = partition;
-    r->next = hub->refusals;
-    hub->refusals = r;
+static refusal *refusal_of(avl_hub *hub, const char *topic, size_t len, int32_t partition) {
+  refusal **at = place_of(hub, topic, len, partition);
+  if (!*at) {
+    *at = calloc(1, sizeof **at);
+    (*at)->topic = strndup(topic, len);
+    (*at)->partition = partition;
   }
-  return r;
+  return *at;
 }
 
 // refused adds the outcome of a refused message. Under lock.
 static void refused(avl_hub *hub, const char *topic, const avl_outcome *o) {
-  refusal *r = refusal_of(hub, topic, strlen(topic), o->partition, 1);
+  refusal *r = refusal_of(hub, topic, strlen(topic), o->partition);
   if (r->len == r->cap) {
     r->cap = r->cap ? 2 * r->cap : 64;
     r->held = realloc(r->held, r->cap * sizeof *r->held);
@@ -273,9 +278,7 @@ static void refused(avl_hub *hub, const char *topic, const avl_outcome *o) {
 
 // delivered ends the run of a partition. Under lock.
 static void delivered(avl_hub *hub, const char *topic, int32_t partition) {
-  refusal **at = &hub->refusals, *r;
-  while ((r = *at) && (r->partition != partition || strcmp(r->topic, topic) != 0))
-    at = &r->next;
+  refusal **at = place_of(hub, topic, strlen(topic), partition), *r = *at;
   if (r) {
     let_go(hub, r);
     *at = r->next;
@@ -312,7 +315,7 @@ static void note_refusal(avl_hub *hub, const char *text) {
   if (!name)
     return;
   pthread_mutex_lock(&hub->lock);
-  refusal *r = refusal_of(hub, name, len, number, 1);
+  refusal *r = refusal_of(hub, name, len, number);
   r->left = strtol(end + sizeof with - 1, NULL, 10);
   r->named = 0;
   pthread_mutex_unlock(&hub->lock);

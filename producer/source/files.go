@@ -309,7 +309,7 @@ func (r *filesReader) Close() error {
 func (f *streamFile) place() filePosition {
 	size, sum := f.identity()
 	return filePosition{
-		Path: f.path, Offset: f.offset, Lines: f.lines, HeadSize: size, HeadSHA256: hex.EncodeToString(sum[:]), id: f.id, sum: sum,
+		Path: f.path, Offset: f.offset, Lines: f.lines, HeadSize: size, HeadSHA256: hex.EncodeToString(sum[:]), sum: sum,
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"testing"
 
+	"github.com/avroline/avroline/producer/internal/settings"
 	"github.com/avroline/avroline/producer/internal/transport"
 	"github.com/avroline/avroline/producer/internal/transport/transporttest"
 	"github.com/avroline/avroline/producer/producertest"
@@ -27,6 +28,22 @@ func TestTransport(t *testing.T) {
 	transporttest.Run(t, transporttest.Library{Open: Open, NamesGuilty: true, NothingUncertainExpires: true})
 }
 
+// openTopic opens a client, and a topic of the client. The end of the test
+// closes the client.
+func openTopic(t *testing.T, config *settings.Config, batchBytes int, h transport.Handler, name string) (transport.Client, *topic) {
+	t.Helper()
+	c, err := Open(config, batchBytes, h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	opened, err := c.Topic(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c, opened.(*topic)
+}
+
 // TestIdlePartition checks that a partition without messages has no state of
 // its own.
 func TestIdlePartition(t *testing.T) {
@@ -35,15 +52,7 @@ func TestIdlePartition(t *testing.T) {
 	config := testConfig(t, b.Addrs(), "")
 	const rounds, each = 3, 100
 	h := new(collector)
-	c, err := Open(config, config.BatchBytes, h)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	events, err := c.Topic("events")
-	if err != nil {
-		t.Fatal(err)
-	}
+	_, events := openTopic(t, config, config.BatchBytes, h, "events")
 	for round := range rounds {
 		h.Lock()
 		h.want, h.all = (round+1)*each, make(chan struct{})
@@ -53,11 +62,11 @@ func TestIdlePartition(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if p := events.(*topic).at(2); p != nil {
+		if p := events.at(2); p != nil {
 			t.Fatal("partition 2 was never used")
 		}
 		<-h.all
-		events.(*topic).each(func(p *partition) {
+		events.each(func(p *partition) {
 			if p.active != &idle || p.handed != p.ended || p.ended != uint64(round+1)*each/2 {
 				t.Errorf("partition %d: handed %d, ended %d, own state %t", p.number, p.handed, p.ended, p.active != &idle)
 			}

@@ -74,16 +74,8 @@ func TestLinger(t *testing.T) {
 	config.Linger = time.Hour
 	const size = 1000
 	h := &collector{all: make(chan struct{}), want: 10}
-	c, err := Open(config, 10*size, h)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	events, err := c.Topic("events")
-	if err != nil {
-		t.Fatal(err)
-	}
-	events.(*topic).loading.Store(int32(topicLoaded)) // otherwise the first message does not linger
+	c, events := openTopic(t, config, 10*size, h, "events")
+	events.loading.Store(int32(topicLoaded)) // otherwise the first message does not linger
 	token := transport.Token(0)
 	send := func(partition int32, n int) {
 		t.Helper()

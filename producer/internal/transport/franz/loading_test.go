@@ -5,7 +5,6 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/avroline/avroline/producer/internal/settings"
 	"github.com/avroline/avroline/producer/internal/transport"
 	"github.com/avroline/avroline/producer/internal/transport/transporttest"
 	"github.com/avroline/avroline/producer/producertest"
@@ -38,20 +37,9 @@ func (*collector) Fatal(*transport.Error)   {}
 func TestTopicMissing(t *testing.T) {
 	t.Parallel()
 	b := producertest.Start(t, producertest.WithTopic("other", 1))
-	config, err := settings.New(settings.ForProducer, b.Addrs(), "", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	config := testConfig(t, b.Addrs(), "")
 	h := &collector{all: make(chan struct{}), want: 90}
-	c, err := Open(config, config.BatchBytes, h)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	topic, err := c.Topic("missing")
-	if err != nil {
-		t.Fatal(err)
-	}
+	_, topic := openTopic(t, config, config.BatchBytes, h, "missing")
 	for i := range h.want {
 		if err := topic.Produce(int32(i%3), &transport.Message{Value: []byte("v")}, transport.Token(i)); err != nil {
 			t.Fatal(err)

@@ -90,7 +90,6 @@ func (c *client) handlePromise(kr *kgo.Record, err error) {
 
 	p.mu.Lock()
 	if r.index != p.ended {
-		p.activate()
 		p.newSequenceBegun = true
 	}
 	var b *batch // of a message in the log
@@ -184,7 +183,6 @@ func (p *partition) forgetEnded() {
 			return
 		}
 	}
-	p.activate()
 	p.batches, p.stamps, p.refusal, p.newSequenceBegun = nil, nil, nil, false
 }
 

@@ -126,7 +126,8 @@ type partition struct {
 
 // active is the part of a partition's state that matters only while the
 // partition has messages. A client may have thousands of idle partitions, so
-// they share the state idle. Call activate before a write.
+// they share the state idle. Call activate before a write. A partition with a
+// message that has not ended is active already.
 type active struct {
 	// batches has, in order, every batch with a message that has not ended.
 	batches []*batch

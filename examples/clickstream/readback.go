@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/avroline/avroline/examples/events/clicks"
@@ -41,15 +42,31 @@ func (r *reader) close() { r.cl.Close() }
 // rememberEnd records the present end of the topic. Records before the mark
 // belong to other runs.
 func (r *reader) rememberEnd(ctx context.Context) error {
-	ends, err := r.adm.ListEndOffsets(ctx, r.topic)
-	if err == nil {
-		err = ends.Error()
-	}
-	if err != nil {
-		return fmt.Errorf("reader: list the end of %s: %w", r.topic, err)
-	}
+	ends, err := r.list(ctx, "end", r.adm.ListEndOffsets)
 	r.start = ends
-	return nil
+	return err
+}
+
+// list asks for the offsets of the topic. A node can refuse for a moment: it
+// does not know yet that it leads a new partition. list asks again until ctx
+// ends or ten seconds are over.
+func (r *reader) list(ctx context.Context, what string,
+	ask func(context.Context, ...string) (kadm.ListedOffsets, error),
+) (kadm.ListedOffsets, error) {
+	limit, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	for {
+		offsets, err := ask(ctx, r.topic)
+		if err == nil {
+			err = offsets.Error()
+		}
+		if err == nil {
+			return offsets, nil
+		}
+		if !kerr.IsRetriable(err) || !sleep(limit, 100*time.Millisecond) {
+			return nil, fmt.Errorf("reader: list the %s of %s: %w", what, r.topic, err)
+		}
+	}
 }
 
 // readBackResult is the result of reading back.
@@ -136,22 +153,14 @@ func (f *readBackResult) add(ctx context.Context, rec *kgo.Record, des *serde.De
 // stableEnds waits until no transaction is open before the end of the topic.
 // Before that, a read_committed reader cannot reach the end.
 func (r *reader) stableEnds(ctx context.Context) (kadm.ListedOffsets, error) {
-	tick := time.NewTicker(100 * time.Millisecond)
-	defer tick.Stop()
 	for {
-		ends, err := r.adm.ListEndOffsets(ctx, r.topic)
-		if err == nil {
-			err = ends.Error()
-		}
+		ends, err := r.list(ctx, "end", r.adm.ListEndOffsets)
 		if err != nil {
-			return nil, fmt.Errorf("reader: list the end of %s: %w", r.topic, err)
+			return nil, err
 		}
-		stable, err := r.adm.ListCommittedOffsets(ctx, r.topic)
-		if err == nil {
-			err = stable.Error()
-		}
+		stable, err := r.list(ctx, "committed end", r.adm.ListCommittedOffsets)
 		if err != nil {
-			return nil, fmt.Errorf("reader: list the committed end of %s: %w", r.topic, err)
+			return nil, err
 		}
 		open := false
 		ends.Each(func(o kadm.ListedOffset) {
@@ -161,10 +170,18 @@ func (r *reader) stableEnds(ctx context.Context) (kadm.ListedOffsets, error) {
 		if !open {
 			return ends, nil
 		}
-		select {
-		case <-ctx.Done():
+		if !sleep(ctx, 100*time.Millisecond) {
 			return nil, fmt.Errorf("reader: a transaction on topic %s is still open: %w", r.topic, ctx.Err())
-		case <-tick.C:
 		}
+	}
+}
+
+// sleep waits for d and reports whether ctx is still alive.
+func sleep(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(d):
+		return true
 	}
 }

@@ -199,8 +199,7 @@ func NewInbox[In any](brokers []string, group string, topics []string, dialect D
 // and the database, Run waits. Run returns an error only if the error is
 // permanent: an error of the function, a missing table, topic or permission, or
 // a stored offset behind the end of its partition. The last error means that
-// the topic was created again, or that the partition has lost messages. A
-// missing permission to write the table of offsets ends Run only in PostgreSQL.
+// the topic was created again, or that the partition has lost messages.
 func (b *Inbox[In]) Run(ctx context.Context) error {
 	defer b.settings.CloseLog()
 	err := b.run(ctx)
@@ -471,11 +470,16 @@ func (b *Inbox[In]) advance(ctx context.Context, tx *sql.Tx, p topicPartition, t
 	return nil
 }
 
-// isDenied reports whether PostgreSQL refused a statement for lack of a
-// permission (insufficient_privilege). The drivers pgx and pq have the method.
+// isDenied reports whether the database refused a statement for lack of a
+// permission. For PostgreSQL the drivers pgx and pq have the method SQLState
+// (42501, insufficient_privilege). The drivers of MySQL have no common way, so
+// isDenied looks for the server's text (errors 1142 and 1143).
 func isDenied(err error) bool {
+	if err == nil {
+		return false
+	}
 	var state interface{ SQLState() string }
-	return errors.As(err, &state) && state.SQLState() == "42501"
+	return errors.As(err, &state) && state.SQLState() == "42501" || strings.Contains(err.Error(), " command denied to user ")
 }
 
 // deniedError makes the permanent error of a missing permission.

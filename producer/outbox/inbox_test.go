@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -33,7 +34,12 @@ func (p *fixture) billing(topic string, f outbox.InboxFunction[event]) *outbox.I
 
 func (p *fixture) createBilling() {
 	p.Helper()
-	for _, statement := range []string{outbox.InboxSchema(p.dialect, ""), "CREATE TABLE bills (seq bigint NOT NULL)"} {
+	p.exec(outbox.InboxSchema(p.dialect, ""), "CREATE TABLE bills (seq bigint NOT NULL)")
+}
+
+func (p *fixture) exec(statements ...string) {
+	p.Helper()
+	for _, statement := range statements {
 		if _, err := p.db.Exec(statement); err != nil {
 			p.Fatal(err)
 		}
@@ -134,23 +140,34 @@ func TestInboxEndsOnError(t *testing.T) {
 // ends, because each transaction would be rolled back.
 func TestInboxMayNotWrite(t *testing.T) {
 	t.Parallel()
-	for _, grant := range []string{"SELECT", "SELECT, INSERT"} {
-		t.Run(grant, func(t *testing.T) {
-			t.Parallel()
-			p := newFixture(t, outbox.PostgreSQL)
-			p.createBilling()
+	// These become a user without permissions, and return its connection.
+	become := map[outbox.Dialect]func(p *fixture) *sql.DB{
+		outbox.PostgreSQL: func(p *fixture) *sql.DB {
 			p.db.SetMaxOpenConns(1) // so that the role is the role of each statement
-			for _, statement := range []string{"CREATE ROLE limited", "GRANT " + grant + " ON inbox TO limited", "GRANT SELECT, INSERT ON bills TO limited", "SET ROLE limited"} {
-				if _, err := p.db.Exec(statement); err != nil {
-					t.Fatal(err)
+			p.exec("SET ROLE limited")
+			return p.db
+		},
+		outbox.MySQL: func(p *fixture) *sql.DB {
+			limited := *p.server
+			limited.URL = strings.Replace(p.server.URL, "root@", "limited@", 1)
+			return limited.Open()
+		},
+	}
+	for _, d := range []outbox.Dialect{outbox.PostgreSQL, outbox.MySQL} {
+		for _, grant := range []string{"SELECT", "SELECT, INSERT"} {
+			t.Run(fmt.Sprint(d, " ", grant), func(t *testing.T) {
+				t.Parallel()
+				p := newFixture(t, d)
+				p.createBilling()
+				p.exec("CREATE USER limited", "GRANT "+grant+" ON inbox TO limited", "GRANT SELECT, INSERT ON bills TO limited")
+				p.db = become[d](p)
+				in := p.Topic("in", 1)
+				p.Seed(p.reg, in, 100, nil)
+				err := p.billing(in, p.bill).Run(copytest.Ctx(t))
+				if err == nil || !strings.Contains(err.Error(), "grant SELECT, INSERT and UPDATE") {
+					t.Errorf("got %v", err)
 				}
-			}
-			in := p.Topic("in", 1)
-			p.Seed(p.reg, in, 100, nil)
-			err := p.billing(in, p.bill).Run(copytest.Ctx(t))
-			if err == nil || !strings.Contains(err.Error(), "grant SELECT, INSERT and UPDATE") {
-				t.Errorf("got %v", err)
-			}
-		})
+			})
+		}
 	}
 }

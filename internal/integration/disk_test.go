@@ -55,8 +55,8 @@ func TestDiskFull(t *testing.T) {
 	if err := r.Err(); err != nil {
 		t.Error(err)
 	}
-	if r.CloseErr != nil || r.Unknown > 0 || r.Fatal != nil {
-		t.Errorf("the producer gave up: close %v, fatal %v, %d unknown", r.CloseErr, r.Fatal, r.Unknown)
+	if text := gaveUp(r, false); text != "" {
+		t.Error(text)
 	}
 	// Control: the node must have stopped because its disk was full.
 	if err := c.Kill(1); err == nil {

@@ -446,11 +446,23 @@ func (f fault) run(t *testing.T) {
 	if err := r.Err(); err != nil {
 		t.Error(err)
 	}
-	if left := new(producer.UndeliveredError); f.guarded && r.Fatal == nil && errors.As(r.CloseErr, &left) && int(left.Unknown) == r.Unknown {
+	if text := gaveUp(r, f.guarded); text != "" {
+		t.Error(text)
+	} else if r.CloseErr != nil {
 		t.Logf("the guard ended a client: %v", r.CloseErr)
-	} else if r.CloseErr != nil || r.Unknown > 0 || r.Fatal != nil {
-		t.Errorf("the producer gave up: close %v, fatal %v, %d unknown", r.CloseErr, r.Fatal, r.Unknown)
 	}
+}
+
+// gaveUp says that the producer gave up messages, or is empty. If guarded is
+// true, the guard may have ended a client and left outcomes unknown.
+func gaveUp(r *workload.Result, guarded bool) string {
+	if left := new(producer.UndeliveredError); guarded && r.Fatal == nil && errors.As(r.CloseErr, &left) && int(left.Unknown) == r.Unknown {
+		return ""
+	}
+	if r.CloseErr != nil || r.Unknown > 0 || r.Fatal != nil {
+		return fmt.Sprintf("the producer gave up: close %v, fatal %v, %d unknown", r.CloseErr, r.Fatal, r.Unknown)
+	}
+	return ""
 }
 
 // chosen returns the option for the transport of the matrix.

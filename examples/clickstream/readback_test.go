@@ -22,17 +22,17 @@ func TestEndOfNewTopic(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	r, err := newReader(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.close()
 	for _, c := range []struct {
 		code     *kerr.Error
 		survives bool
 	}{{kerr.LeaderNotAvailable, true}, {kerr.TopicAuthorizationFailed, false}} {
-		r, err := newReader(o)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer r.close()
 		refused := b.Cluster().Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.ListOffsets}, Err: c.code, Count: 3})
-		err = r.rememberEnd(t.Context())
+		err := r.rememberEnd(t.Context())
 		if c.survives && (err != nil || refused.Hits() != 3) {
 			t.Errorf("%v: %v after %d refusals", c.code, err, refused.Hits())
 		}
@@ -43,11 +43,6 @@ func TestEndOfNewTopic(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	r, err := newReader(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.close()
 	if err := r.rememberEnd(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("the context has ended: %v", err)
 	}

@@ -39,9 +39,9 @@ const (
 )
 
 // topicLoading says if kgo knows the partitions of the topic. Until then kgo
-// keeps the messages of the topic apart from the queues of the partitions. If
-// kgo met a refused batch while it moved the messages to the queues, it would
-// give up the messages that are in a queue already, and would write the later
+// keeps the messages of the topic apart from the queues of the partitions.
+// Later kgo moves the messages to the queues. If kgo met a refused batch
+// meanwhile, it would give up the messages in the queues, and write the later
 // ones. Therefore only one message, the loader, goes to kgo before the topic is
 // loaded. The others wait.
 type topicLoading int32

@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -472,15 +473,20 @@ func (b *Inbox[In]) advance(ctx context.Context, tx *sql.Tx, p topicPartition, t
 
 // isDenied reports whether the database refused a statement for lack of a
 // permission. For PostgreSQL the drivers pgx and pq have the method SQLState
-// (42501, insufficient_privilege). The drivers of MySQL have no common way, so
-// isDenied looks for the server's text (errors 1142 and 1143).
+// (42501, insufficient_privilege). The drivers of MySQL have no common method,
+// but all begin the text with the number of the error.
 func isDenied(err error) bool {
 	if err == nil {
 		return false
 	}
 	var state interface{ SQLState() string }
-	return errors.As(err, &state) && state.SQLState() == "42501" || strings.Contains(err.Error(), " command denied to user ")
+	return errors.As(err, &state) && state.SQLState() == "42501" || deniedByMySQL.MatchString(err.Error())
 }
+
+// deniedByMySQL finds the errors of a missing permission for a table (1142) or
+// for a column (1143). The rest of the text may be in any language
+// (lc_messages).
+var deniedByMySQL = regexp.MustCompile(`(?i)\berror 114[23]\b`)
 
 // deniedError makes the permanent error of a missing permission.
 func (b *Inbox[In]) deniedError(err error) error {

@@ -149,7 +149,7 @@ func TestInboxMayNotWrite(t *testing.T) {
 		},
 		outbox.MySQL: func(p *fixture) *sql.DB {
 			limited := *p.server
-			limited.URL = strings.Replace(p.server.URL, "root@", "limited@", 1)
+			limited.URL = strings.Replace(p.server.URL, "root@", "limited@", 1) + "?lc_messages=%27de_DE%27" // errors in German
 			return limited.Open()
 		},
 	}

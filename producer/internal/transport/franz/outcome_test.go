@@ -92,7 +92,7 @@ func TestReportsOfBatch(t *testing.T) {
 			h := &collector{all: make(chan struct{}), want: 3}
 			k := &client{config: &settings.Config{TransactionalID: "id"}, handler: h} // with an id, a failure does not end the client
 			k.outbox = newOutbox(h)
-			p := &partition{active: new(active), topic: &topic{client: k}, handed: 3}
+			p := &partition{active: &active{handed: 3}, topic: &topic{client: k}}
 			b, _ := p.wrote(&request{}, batchKey{}, 3)
 			p.answered(b.request, answer{offset: 10, appendTime: c.appendTime})
 			for i, report := range c.reports {
@@ -102,7 +102,7 @@ func TestReportsOfBatch(t *testing.T) {
 				k.handlePromise(&r.Record, report.err)
 			}
 			k.outbox.close()
-			if p.ended != 3 || len(p.batches) > 0 || k.run.batch != nil {
+			if p.active != &idle || k.run.batch != nil {
 				t.Errorf("%d messages ended, %d batches, a run %t", p.ended, len(p.batches), k.run.batch != nil)
 			}
 			for i, o := range h.outcomes {

@@ -12,7 +12,7 @@ import (
 func TestChunks(t *testing.T) {
 	t.Parallel()
 	var k client
-	p := &partition{active: new(active), topic: &topic{client: &k}, handed: chunkRecords} // a busy partition fills its own chunk
+	p := &partition{active: &active{handed: chunkRecords}, topic: &topic{client: &k}} // a busy partition fills its own chunk
 	ways := map[string]func(m *transport.Message, size int) *record{"pool": k.chunks.copy, "partition": p.copy}
 	sizes := []int{0, 1, 100, 1036, maxShared - 1, maxShared, maxShared + 1, maxData, 3 * maxData}
 	for name, copyTo := range ways {
@@ -46,7 +46,7 @@ func TestChunks(t *testing.T) {
 func TestChunkMemory(t *testing.T) {
 	t.Parallel()
 	var k client
-	p := &partition{active: new(active), topic: &topic{client: &k}, handed: chunkRecords}
+	p := &partition{active: &active{handed: chunkRecords}, topic: &topic{client: &k}}
 	m := &transport.Message{Key: make([]byte, 12), Value: make([]byte, maxData/chunkRecords)}
 	size := len(m.Key) + len(m.Value)
 	p.chunk = newChunk()

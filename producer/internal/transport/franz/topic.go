@@ -117,9 +117,6 @@ type partition struct {
 	lingers bool
 
 	mu sync.Mutex
-	// handed counts the messages given to kgo. written counts the messages in
-	// written batches, and is an upper bound. ended counts the ended messages.
-	handed, written, ended uint64
 
 	*active // idle: no messages
 }
@@ -129,6 +126,9 @@ type partition struct {
 // they share the state idle. Call activate before a write. A partition with a
 // message that has not ended is active already.
 type active struct {
+	// handed counts the messages given to kgo. written counts the messages in
+	// written batches, and is an upper bound. ended counts the ended messages.
+	handed, written, ended uint64
 	// batches has, in order, every batch with a message that has not ended.
 	batches []*batch
 	// newSequenceBegun is true after kgo has begun a new sequence. Then written

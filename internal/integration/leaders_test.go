@@ -58,95 +58,100 @@ func moveLeaders(t *testing.T, topic string) (stop func()) {
 // written twice. Issue 921 of
 // confluent-kafka-go describes the fault. The control below shows the damage.
 func TestStartWhileLeadersMove(t *testing.T) {
-	for _, transport := range []producer.Option{producer.WithTransport(producer.Confluent), producer.WithTransport(producer.Franz)} {
-		c := cluster(t)
-		topic := fmt.Sprintf("leaders-%d", time.Now().UnixNano())
-		if err := c.CreateTopic(t.Context(), topic, 6, nil); err != nil {
-			t.Fatal(err)
+	for _, transport := range []producer.Transport{producer.Confluent, producer.Franz} {
+		t.Run(string(transport), func(t *testing.T) { startWhileLeadersMove(t, transport) })
+	}
+}
+
+func startWhileLeadersMove(t *testing.T, transport producer.Transport) {
+	t.Helper()
+	c := cluster(t)
+	topic := fmt.Sprintf("leaders-%d", time.Now().UnixNano())
+	if err := c.CreateTopic(t.Context(), topic, 6, nil); err != nil {
+		t.Fatal(err)
+	}
+	journal := verify.NewJournal()
+	journal.RequireOffsets()
+	var refused atomic.Int64
+	var replaced replacements
+	run := func(name string, until context.Context, every time.Duration, count int, most int64) {
+		ser, err := serde.NewSerializer(&workload.Registry{})
+		if err != nil {
+			t.Error(err)
+			return
 		}
-		journal := verify.NewJournal()
-		journal.RequireOffsets()
-		var refused atomic.Int64
-		var replaced replacements
-		run := func(name string, until context.Context, every time.Duration, count int, most int64) {
-			ser, err := serde.NewSerializer(&workload.Registry{})
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			own := replaced.of(name)
-			p, err := producer.New(c.Addrs(), ser, transport, producer.WithLogger(slog.New(own)))
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			items := producer.NewTopic(topic, producer.KeyBy(func(i *workload.Item) string { return i.Key }))
-			tick := time.NewTicker(every)
-			defer tick.Stop()
-			seq := int64(0)
-			for until.Err() == nil && seq < most {
-				for range count {
-					seq++
-					id := verify.ID{Producer: name, Key: fmt.Sprintf("%s-%d", name, seq%7), Seq: seq}
-					in := journal.Intend(id)
-					err := items.PublishAsync(context.Background(), p, &workload.Item{ID: id}, func(d producer.Delivery, err error) {
-						switch {
-						case err == nil:
-							in.Acked(d.Partition, d.Offset)
-						case errors.Is(err, producer.ErrNotSent):
-							in.NotSent()
-							refused.Add(1)
-						default:
-							in.Unknown()
-							own.unknown.Add(1)
-						}
-					})
-					if err != nil {
+		own := replaced.of(name)
+		p, err := producer.New(c.Addrs(), ser, producer.WithTransport(transport), producer.WithLogger(slog.New(own)))
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		items := producer.NewTopic(topic, producer.KeyBy(func(i *workload.Item) string { return i.Key }))
+		tick := time.NewTicker(every)
+		defer tick.Stop()
+		seq := int64(0)
+		for until.Err() == nil && seq < most {
+			for range count {
+				seq++
+				id := verify.ID{Producer: name, Key: fmt.Sprintf("%s-%d", name, seq%7), Seq: seq}
+				in := journal.Intend(id)
+				err := items.PublishAsync(context.Background(), p, &workload.Item{ID: id}, func(d producer.Delivery, err error) {
+					switch {
+					case err == nil:
+						in.Acked(d.Partition, d.Offset)
+					case errors.Is(err, producer.ErrNotSent):
 						in.NotSent()
 						refused.Add(1)
-						t.Errorf("%s: %v", name, err)
-						return
+					default:
+						in.Unknown()
+						own.unknown.Add(1)
 					}
+				})
+				if err != nil {
+					in.NotSent()
+					refused.Add(1)
+					t.Errorf("%s: %v", name, err)
+					return
 				}
-				<-tick.C
 			}
-			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-			defer cancel()
-			var left *producer.UndeliveredError
-			if err := p.Close(ctx); err != nil && !errors.As(err, &left) {
-				t.Errorf("close %s: %v", name, err)
+			<-tick.C
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		var left *producer.UndeliveredError
+		if err := p.Close(ctx); err != nil && !errors.As(err, &left) {
+			t.Errorf("close %s: %v", name, err)
+		}
+		if err := p.Err(); err != nil && !errors.Is(err, producer.ErrClosed) {
+			t.Errorf("%s ended: %v", name, err)
+		}
+	}
+	stop := moveLeaders(t, topic)
+	ctx, cancel := context.WithTimeout(t.Context(), *leaders)
+	var all sync.WaitGroup
+	all.Go(func() { run("long", ctx, 10*time.Millisecond, 50, 1<<40) })
+	all.Go(func() { run("bursts", ctx, 100*time.Millisecond, 500, 1<<40) })
+	var started atomic.Int64
+	for range 4 {
+		all.Go(func() {
+			for n := started.Add(1); ctx.Err() == nil || n <= int64(*short); n = started.Add(1) {
+				run(fmt.Sprintf("short-%d", n), t.Context(), 10*time.Millisecond, 20, 2000)
 			}
-			if err := p.Err(); err != nil && !errors.Is(err, producer.ErrClosed) {
-				t.Errorf("%s ended: %v", name, err)
-			}
-		}
-		stop := moveLeaders(t, topic)
-		ctx, cancel := context.WithTimeout(t.Context(), *leaders)
-		var all sync.WaitGroup
-		all.Go(func() { run("long", ctx, 10*time.Millisecond, 50, 1<<40) })
-		all.Go(func() { run("bursts", ctx, 100*time.Millisecond, 500, 1<<40) })
-		var started atomic.Int64
-		for range 4 {
-			all.Go(func() {
-				for n := started.Add(1); ctx.Err() == nil || n <= int64(*short); n = started.Add(1) {
-					run(fmt.Sprintf("short-%d", n), t.Context(), 10*time.Millisecond, 20, 2000)
-				}
-			})
-		}
-		all.Wait()
-		cancel()
-		stop()
-		check, done := context.WithTimeout(t.Context(), 5*time.Minute)
-		report, err := journal.Check(check, c.Addrs(), []string{topic}, workload.Decode(""))
-		done()
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Logf("%d short producers, %d not sent: %v", started.Load(), refused.Load(), report)
-		t.Log(&replaced)
-		if err := report.Err(); err != nil {
-			t.Error(err)
-		}
+		})
+	}
+	all.Wait()
+	cancel()
+	stop()
+	check, done := context.WithTimeout(t.Context(), 5*time.Minute+*leaders)
+	report, err := journal.Check(check, c.Addrs(), []string{topic}, workload.Decode(""))
+	done()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d short producers, %d not sent: %v", started.Load(), refused.Load(), report)
+	t.Log(&replaced)
+	if err := report.Err(); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -59,7 +59,7 @@ func moveLeaders(t *testing.T, topic string) (stop func()) {
 // confluent-kafka-go describes the fault. The control below shows the damage.
 func TestStartWhileLeadersMove(t *testing.T) {
 	for _, transport := range []producer.Transport{producer.Confluent, producer.Franz} {
-		t.Run(string(transport), func(t *testing.T) { startWhileLeadersMove(t, transport) })
+		t.Run(transport.String(), func(t *testing.T) { startWhileLeadersMove(t, transport) })
 	}
 }
 

@@ -5,8 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/avroline/avroline/producer"
 	"github.com/avroline/avroline/producer/producertest"
@@ -241,4 +246,39 @@ func TestPermissionTakenAway(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	closeWithLosses(t, p)
+}
+
+// TestPermissionOnMetadataTakenAway takes away the permission to see a topic.
+// From then on the client itself refuses the topic's messages. A refused message
+// has an error and no callback.
+func TestPermissionOnMetadataTakenAway(t *testing.T) {
+	t.Parallel()
+	broker := startBroker(t, producertest.WithTopic("events", 1))
+	p := newProducer(t, broker.Addrs(), producer.WithMetadataMaxAge(100*time.Millisecond))
+	losses.Store(p, true)
+	topic := producer.NewTopic("events", producer.KeyBy(byKey))
+	ctx := waitCtx(t)
+	if _, err := topic.Publish(ctx, p, &event{Key: "a"}); err != nil {
+		t.Fatal(err)
+	}
+	broker.Cluster().Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Metadata}, Topic: "events", Err: kerr.TopicAuthorizationFailed, Count: -1})
+	var called atomic.Int64
+	accepted, refused := int64(0), 0
+	for until := time.Now().Add(time.Second); refused < 10 && time.Now().Before(until); time.Sleep(10 * time.Millisecond) {
+		switch err := topic.PublishAsync(ctx, p, &event{Key: "a"}, func(producer.Delivery, error) { called.Add(1) }); {
+		case err == nil:
+			accepted++
+		case !errors.Is(err, producer.ErrNotSent) || !strings.Contains(err.Error(), "grant Write on topic events"):
+			t.Fatal(err)
+		default:
+			refused++
+		}
+	}
+	if err := p.Flush(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if s := p.Stats(); called.Load() != accepted || s.Accepted != accepted+1 || s.InFlight != 0 || s.InFlightBytes != 0 || s.Delivered+s.NotSent+s.Unknown != s.Accepted {
+		t.Errorf("%d messages accepted, %d callbacks, %+v", accepted, called.Load(), s)
+	}
+	t.Logf("%d accepted, %d refused", accepted, refused)
 }

@@ -189,7 +189,7 @@ func (k *client) produce(q *queue, m *transport.Message, e *entry) error {
 			}
 		}
 	}
-	return err
+	return k.explainRefused(q, err)
 }
 
 // refuse makes produce fail from now on. The first reason is kept.

@@ -121,17 +121,7 @@ func (k *client) take(q *queue, o *transport.Outcome) {
 			t.lostWhy = o.Err
 		}
 	case o.Persistence == transport.NotPersisted:
-		err := k.explain(q, o.Err)
-		switch codeOf(o.Err) {
-		case transport.UnknownTopicOrPartition:
-			err = withCause(k.engine.unknownTopic(q.topic.name), err)
-			fallthrough
-		case transport.TopicAuthorizationFailed:
-			if k.tx == nil {
-				k.engine.Topic(q.topic.name).setMissing(err)
-			}
-		}
-		k.outcome(q, &e, o, NotSent(q.topic.name, q.partition, err))
+		k.outcome(q, &e, o, NotSent(q.topic.name, q.partition, k.explainRefused(q, o.Err)))
 	default:
 		k.outcome(q, &e, o, Unknown(q.topic.name, q.partition, k.explain(q, o.Err)))
 	}
@@ -199,6 +189,23 @@ func (k *client) explain(q *queue, err error) error {
 		return *why
 	}
 	return diagnose.ExplainDenied(k.engine.config, err, "Write", q.topic.name)
+}
+
+// explainRefused explains the error of a message that is not in the log. If the
+// topic is the reason, the topic is unusable for a short time, and is then
+// looked up again.
+func (k *client) explainRefused(q *queue, err error) error {
+	explained := k.explain(q, err)
+	switch codeOf(err) {
+	case transport.UnknownTopicOrPartition:
+		explained = withCause(k.engine.unknownTopic(q.topic.name), explained)
+		fallthrough
+	case transport.TopicAuthorizationFailed:
+		if k.tx == nil {
+			k.engine.Topic(q.topic.name).setMissing(explained)
+		}
+	}
+	return explained
 }
 
 // outcome adds the outcome of an entry to this turn.

@@ -629,8 +629,16 @@ static avl_failure *failure_of(avl_hub *hub, const message_t *m) {
   return f;
 }
 
+// producing is set while the thread is in rd_kafka_produce or rd_kafka_producev.
+// If the library does not know the partition, it calls on_acknowledgement and
+// then returns the error. The caller of avl_produce gets the error, so the
+// message must have no outcome.
+static __thread int producing;
+
 static int on_acknowledgement(rd_kafka_t *rk, message_t *m, void *opaque) {
   (void)rk;
+  if (producing)
+    return 0;
   avl_hub *hub = opaque;
   avl_outcome o = {.token = (uint64_t)(uintptr_t)m->opaque, .offset = m->offset, .partition = m->partition};
   int type;
@@ -798,8 +806,10 @@ int avl_produce(uintptr_t client, uintptr_t handle, int32_t partition, char *key
     value = NULL, value_len = 0;
   size_t key_size = (size_t)key_len, value_size = (size_t)value_len;
   void *opaque = (void *)(uintptr_t)token;
+  producing = 1;
   if (!has_timestamp && header_count == 0) {
     int failed = rd_kafka_produce(topic, partition, F_COPY, value, value_size, key, key_size, opaque);
+    producing = 0;
     return failed ? rd_kafka_last_error() : 0;
   }
   if (has_timestamp && timestamp == 0)
@@ -807,7 +817,7 @@ int avl_produce(uintptr_t client, uintptr_t handle, int32_t partition, char *key
   headers_t *headers = header_count ? unpack(packed, header_count) : NULL;
   int err = rd_kafka_producev(rk, V_RKT, topic, V_PARTITION, partition, V_FLAGS, F_COPY, V_VALUE, value, value_size, V_KEY, key, key_size,
                               V_TIMESTAMP, has_timestamp ? timestamp : (int64_t)0, V_HEADERS, headers, V_OPAQUE, opaque, V_END);
-  is_epoch = 0;
+  is_epoch = producing = 0;
   if (err && headers)
     rd_kafka_headers_destroy(headers);
   return err;

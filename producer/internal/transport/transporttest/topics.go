@@ -41,6 +41,10 @@ func testTopics(t *testing.T, lib Library) {
 			}
 		})
 	})
+	t.Run("a partition that does not exist", func(t *testing.T) {
+		t.Parallel()
+		onAllBrokers(t, func(t *testing.T, b brokers) { testNoPartition(t, lib, b) })
+	})
 	t.Run("a topic that was deleted and made again", func(t *testing.T) {
 		t.Parallel()
 		onAllBrokers(t, func(t *testing.T, b brokers) {
@@ -104,4 +108,44 @@ func testTopics(t *testing.T, lib Library) {
 			}
 		})
 	})
+}
+
+// testNoPartition produces to a partition that the topic does not have. A
+// message has either an error or an outcome, and not both.
+func testNoPartition(t *testing.T, lib Library, b brokers) {
+	name := b.create(t, "few", 1, nil)
+	s := open(t, lib, config(t, b.addrs, ""))
+	h := s.topic(t, name)
+	s.send(t, h, 1, 10)
+	s.all(t, 10)
+	refused, waiting := map[transport.Token]bool{}, 0
+	for _, m := range []*transport.Message{
+		{Value: []byte("plain")}, {Value: []byte("stamped"), Timestamp: 1, HasTimestamp: true},
+		{Value: []byte("with a header"), Headers: []transport.Header{{Key: "h"}}},
+	} {
+		s.next++
+		if err := h.Produce(7, m, s.next); err != nil {
+			refused[s.next] = true
+		} else {
+			waiting++
+		}
+	}
+	n := 10 + waiting
+	if waiting == 0 { // other outcomes show that the refused messages have none
+		s.send(t, h, 1, 10)
+		n += 10
+	} else {
+		s.client.Purge()
+	}
+	s.all(t, n)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for token, o := range s.outcomes {
+		switch {
+		case refused[token]:
+			t.Errorf("message %d was refused and has the outcome %+v", token, o)
+		case token > 10 && o.Partition == 7 && o.Persistence != transport.NotPersisted:
+			t.Errorf("message %d is not in a log, and has the outcome %+v", token, o)
+		}
+	}
 }

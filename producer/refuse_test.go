@@ -59,6 +59,7 @@ func TestRefused(t *testing.T) {
 		"long topic name":          {producer.NewTopic(strings.Repeat("t", 600), key), nil, producer.Message[*event]{Value: ok}, "600 bytes: Kafka allows 249", nil},
 		"bad topic name":           {producer.NewTopic("a/b", key), nil, producer.Message[*event]{Value: ok}, "only letters", nil},
 		"empty topic name":         {producer.NewTopic("", key), nil, producer.Message[*event]{Value: ok}, "not allowed", nil},
+		"before 1970":              {producer.NewTopic(name, key), nil, producer.Message[*event]{Value: ok, Timestamp: time.UnixMilli(-1)}, "is before 1970", nil},
 		"option for another type": {
 			producer.NewTopic(name, key, producer.WithTimestampBy(func(*otherRecord) time.Time { return time.Time{} })),
 			nil,

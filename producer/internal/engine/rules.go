@@ -46,8 +46,13 @@ func newTopicRules(settings map[string]string) topicRules {
 const forever = time.Duration(1<<63 - 1)
 
 // refuse returns an error if the topic's brokers would refuse the message. The
-// time is in Unix milliseconds.
+// time is in Unix milliseconds. A broker may accept a negative time, but cannot
+// compact the partition afterwards, and -1 means no time. Java's client refuses
+// negative times too.
 func (r *topicRules) refuse(topic string, keyed, hasTime bool, at int64) error {
+	if hasTime && at < 0 {
+		return fmt.Errorf("the timestamp %s is before 1970: Kafka has no negative timestamps", time.UnixMilli(at).UTC().Format(time.RFC3339))
+	}
 	if r.keyed && !keyed {
 		return fmt.Errorf("topic %s is compacted (cleanup.policy), and the message has no key: its brokers refuse it", topic)
 	}

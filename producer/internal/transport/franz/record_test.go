@@ -3,8 +3,10 @@ package franz
 import (
 	"bytes"
 	"testing"
+	"time"
 
 	"github.com/avroline/avroline/producer/internal/transport"
+	"github.com/avroline/avroline/producer/producertest"
 )
 
 // TestChunks copies messages of many sizes into chunks, and checks that no
@@ -58,5 +60,21 @@ func TestChunkMemory(t *testing.T) {
 	}
 	if &chunk.data[0] != first || chunk.used < chunkRecords-1 {
 		t.Errorf("the chunk has other memory after %d messages", chunk.used)
+	}
+}
+
+// TestLastTimestamp checks that the last allowed timestamp survives kgo's
+// conversion to nanoseconds, and that the next one is refused.
+func TestLastTimestamp(t *testing.T) {
+	t.Parallel()
+	if back := time.UnixMilli(maxTimestamp).UnixNano() / int64(time.Millisecond); back != maxTimestamp {
+		t.Errorf("%d becomes %d", int64(maxTimestamp), back)
+	}
+	b := producertest.Start(t, producertest.WithTopic("events", 1))
+	config := testConfig(t, b.Addrs(), "")
+	_, events := openTopic(t, config, config.BatchBytes, new(collector), "events")
+	err := events.Produce(0, &transport.Message{HasTimestamp: true, Timestamp: maxTimestamp + 1}, 1)
+	if convert(err).Code != transport.Invalid {
+		t.Errorf("got %v", err)
 	}
 }

@@ -3,6 +3,7 @@ package franz
 import (
 	"context"
 	"fmt"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -250,6 +251,12 @@ func (t *topic) Produce(number int32, m *transport.Message, token transport.Toke
 	if number < 0 {
 		return &transport.Error{Code: transport.Invalid, Text: fmt.Sprintf("partition %d", number)}
 	}
+	if m.HasTimestamp && m.Timestamp > maxTimestamp {
+		return &transport.Error{
+			Code: transport.Invalid,
+			Text: fmt.Sprintf("the timestamp %s is after 2262, which kgo cannot write", time.UnixMilli(m.Timestamp).UTC().Format(time.RFC3339)),
+		}
+	}
 	p := t.use(number)
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -285,6 +292,10 @@ func (t *topic) Produce(number int32, m *transport.Message, token transport.Toke
 	}
 	return nil
 }
+
+// maxTimestamp is the last time that kgo writes correctly, in Unix
+// milliseconds. kgo calculates with nanoseconds in 64 bits.
+const maxTimestamp = math.MaxInt64 / int64(time.Millisecond)
 
 var errGone = &transport.Error{Code: codeUnknownTopic, Text: "the topic does not exist any more", Retriable: true}
 

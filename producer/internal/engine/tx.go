@@ -333,7 +333,7 @@ func (tx *Tx) SendOffsets(ctx context.Context, offsets []transport.GroupOffset, 
 		return ErrTxEnded
 	}
 	tx.start()
-	err := tx.client.transport.SendOffsets(ctx, offsets, member)
+	err := tx.sendOffsets(ctx, offsets, member)
 	if codeOf(err) == transport.UnknownTopicOrPartition {
 		err = offsetsError{err}
 	}
@@ -341,6 +341,15 @@ func (tx *Tx) SendOffsets(ctx context.Context, offsets []transport.GroupOffset, 
 		tx.broken.CompareAndSwap(nil, &err)
 	}
 	return err
+}
+
+func (tx *Tx) sendOffsets(ctx context.Context, offsets []transport.GroupOffset, member transport.GroupMember) error {
+	for _, o := range offsets {
+		if o.Offset < 0 {
+			return &transport.Error{Code: transport.Invalid, AbortRequired: true, Text: fmt.Sprintf("the offset %d of %s[%d] is negative", o.Offset, o.Topic, o.Partition)}
+		}
+	}
+	return tx.client.transport.SendOffsets(ctx, offsets, member)
 }
 
 // endsTransaction reports whether err ends the transaction. false means that

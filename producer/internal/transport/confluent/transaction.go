@@ -62,18 +62,33 @@ func (c *client) SendOffsets(ctx context.Context, offsets []transport.GroupOffse
 			parts[i].LeaderEpoch = &epoch
 		}
 	}
-	metadata, ok := member.Library.(*kafka.ConsumerGroupMetadata)
-	if !ok {
-		// Without a member, the group cannot fence the producer. Only the
-		// transactional id can fence the producer.
-		var err error
-		if metadata, err = kafka.NewTestConsumerGroupMetadata(member.Group); err != nil {
-			return convert(err)
-		}
+	metadata, err := groupMetadata(member)
+	if err != nil {
+		return err
 	}
 	return c.call(ctx, func(ctx context.Context) error {
 		return c.kafka.SendOffsetsToTransaction(ctx, parts, metadata)
 	})
+}
+
+// groupMetadata returns the library's form of a member. Without a member, the
+// group cannot fence the producer. Only the transactional id can fence the
+// producer.
+func groupMetadata(member transport.GroupMember) (*kafka.ConsumerGroupMetadata, error) {
+	switch library := member.Library.(type) {
+	case *kafka.ConsumerGroupMetadata:
+		return library, nil
+	case nil:
+		if member.MemberID == "" && member.InstanceID == "" && member.Generation <= 0 {
+			metadata, err := kafka.NewTestConsumerGroupMetadata(member.Group)
+			if err != nil {
+				return nil, convert(err)
+			}
+			return metadata, nil
+		}
+	}
+	return nil, &transport.Error{Code: transport.Invalid, AbortRequired: true, Text: "the transport confluent takes a member of a group " +
+		"only as *kafka.ConsumerGroupMetadata, in GroupMember.Library: without it, a replaced member could commit offsets"}
 }
 
 // CommitTransaction implements [transport.Client]. After the return, with or

@@ -237,6 +237,9 @@ func (t *transaction) sendOffsets(ctx context.Context, offsets []transport.Group
 	req.TransactionalID, req.Group = t.client.config.TransactionalID, member.Group
 	req.ProducerID, req.ProducerEpoch = id, epoch
 	req.MemberID, req.Generation = member.MemberID, member.Generation
+	if member.MemberID == "" && member.Generation == 0 {
+		req.Generation = -1 // without a member
+	}
 	if member.InstanceID != "" {
 		req.InstanceID = kmsg.StringPtr(member.InstanceID)
 	}

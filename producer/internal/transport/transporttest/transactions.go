@@ -154,7 +154,7 @@ func testOffsets(t *testing.T, lib Library, b brokers, n int) {
 	ctx := deadline(t)
 	must(t, s.client.InitTransactions(ctx))
 	h := s.topic(t, out)
-	member := transport.GroupMember{Group: group, Generation: -1}
+	member := transport.GroupMember{Group: group}
 	for round, commit := range []bool{true, false, true} {
 		must(t, s.client.BeginTransaction())
 		s.send(t, h, 1, n)
@@ -180,6 +180,18 @@ func testOffsets(t *testing.T, lib Library, b brokers, n int) {
 	}
 	if got := len(b.read(t, out)); got != 2*n {
 		t.Errorf("%d messages are visible, want %d", got, 2*n)
+	}
+	// A member that the group does not have may not commit offsets.
+	must(t, s.client.BeginTransaction())
+	s.send(t, h, 1, n)
+	s.all(t, 4*n)
+	gone := transport.GroupMember{Group: group, MemberID: "gone", Generation: 3}
+	if err := s.client.SendOffsets(ctx, []transport.GroupOffset{{Topic: in, Offset: 99, LeaderEpoch: -1}}, gone); err == nil {
+		t.Error("the offset of a member that is not in the group was accepted")
+	}
+	must(t, s.client.AbortTransaction(ctx))
+	if got := b.committed(t, group, in, 0); got != 12 {
+		t.Errorf("offset %d, want 12", got)
 	}
 }
 

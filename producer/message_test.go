@@ -356,3 +356,29 @@ func TestForeignSlices(t *testing.T) {
 		}
 	}
 }
+
+// TestAfterPanics checks that the other After functions and the callback are
+// called although an After function panics, and that the panic is reported.
+func TestAfterPanics(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t, producertest.WithTopic("events", 1))
+	var reported, second atomic.Int64
+	p := newProducer(t, b.Addrs(), producer.WithFailureHandler(func(_ producer.Delivery, err error) {
+		if errors.As(err, new(*producer.PanicError)) {
+			reported.Add(1)
+		}
+	}))
+	topic := producer.NewTopic("events", producer.KeyBy(byKey),
+		producer.WithAfter(func(*event, producer.Delivery, error) { panic("after") }),
+		producer.WithAfter(func(*event, producer.Delivery, error) { second.Add(1) }))
+	n, err := topic.PublishSeq(waitCtx(t), p, slices.Values([]*event{{}, {}, {}}))
+	if n != 3 || err != nil {
+		t.Errorf("%d delivered, %v", n, err)
+	}
+	if err := p.Close(waitCtx(t)); err != nil {
+		t.Error(err)
+	}
+	if second.Load() != 3 || reported.Load() != 3 {
+		t.Errorf("%d calls of the second function and %d reports, want 3", second.Load(), reported.Load())
+	}
+}

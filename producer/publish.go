@@ -5,6 +5,7 @@ import (
 	"iter"
 	"reflect"
 	"runtime/debug"
+	"slices"
 	"sync/atomic"
 
 	"github.com/avroline/avroline/producer/internal/engine"
@@ -175,14 +176,18 @@ func (t *Topic[R]) intercept(ctx context.Context, p *publisher, r R, m *Message[
 	}
 	value := m.Value
 	return m, func(d Delivery, err error) {
-		for _, f := range t.record.after {
-			f(value, d, err)
-		}
-		switch {
-		case callback != nil:
-			callback(d, err)
-		case err != nil && future == nil:
-			p.engine.ReportFailure(d, err)
+		// Each function runs, also after a panic of an earlier one. The delivery
+		// goroutine reports the panic.
+		defer func() {
+			switch {
+			case callback != nil:
+				callback(d, err)
+			case err != nil && future == nil:
+				p.engine.ReportFailure(d, err)
+			}
+		}()
+		for _, f := range slices.Backward(t.record.after) {
+			defer f(value, d, err)
 		}
 	}, nil
 }

@@ -174,8 +174,9 @@ func (tx *Tx) IgnoreRefused() { tx.engine.IgnoreRefused() }
 // gets nil if the transaction is committed, and otherwise the [*TxError]. If
 // InTx runs its function again, the new run has a new transaction and registers
 // its own functions. OnEnd is the place for counters and for other work that
-// must not happen twice. f runs on the goroutine of InTx or Run, in the order
-// of the OnEnd calls.
+// must not happen twice. The functions run in the order of the OnEnd calls, on
+// the goroutine of InTx or Run. With [WithGroupCommit] they run on a goroutine
+// of the producer, and a panic is reported like the panic of a callback.
 //
 // With a [Resolver], as in a processor or a source, f is called when the
 // outcome of a commit in doubt is found. f gets [ErrOutcomeUnknown] only if ctx

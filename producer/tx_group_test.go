@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -115,5 +116,59 @@ func TestGroupCommitContextEnds(t *testing.T) {
 		if e.Key != "patient" {
 			t.Errorf("%s is visible", e.Key)
 		}
+	}
+}
+
+// TestOnEndEnds ends OnEnd functions by a panic and by runtime.Goexit. The next
+// function is called all the same, and later transactions run. With group
+// commit, the failure handler gets the panic. Otherwise the caller of InTx gets
+// it.
+func TestOnEndEnds(t *testing.T) {
+	t.Parallel()
+	for _, group := range []bool{false, true} {
+		t.Run(fmt.Sprintf("group %t", group), func(t *testing.T) {
+			t.Parallel()
+			w := embedded(t)
+			events := producer.NewTopic(w.topic("ends", 1), producer.KeyBy(byKey))
+			var reported atomic.Int64
+			opts := []producer.Option{producer.WithLinger(0), producer.WithFailureHandler(func(_ producer.Delivery, err error) {
+				if errors.As(err, new(*producer.PanicError)) {
+					reported.Add(1)
+				}
+			})}
+			if group {
+				opts = append(opts, producer.WithGroupCommit(10, time.Millisecond))
+			}
+			tp := w.transactional(newID(t), opts...)
+			ctx := waitCtx(t)
+			var second, panicked atomic.Int64
+			for _, end := range []func(){func() { panic("end") }, runtime.Goexit, func() {}} {
+				var call sync.WaitGroup
+				call.Go(func() {
+					defer func() {
+						if recover() != nil {
+							panicked.Add(1)
+						}
+					}()
+					_ = tp.InTx(ctx, func(tx *producer.Tx) error {
+						tx.OnEnd(func(error) { end() })
+						tx.OnEnd(func(err error) {
+							if err == nil {
+								second.Add(1)
+							}
+						})
+						return events.Add(ctx, tx, &event{Key: "a"})
+					})
+				})
+				call.Wait()
+			}
+			want := [3]int64{3, 1, 0}
+			if group {
+				want = [3]int64{3, 0, 1}
+			}
+			if got := [3]int64{second.Load(), panicked.Load(), reported.Load()}; got != want {
+				t.Errorf("%d second functions, %d panics, %d reports, want %d", got[0], got[1], got[2], want)
+			}
+		})
 	}
 }

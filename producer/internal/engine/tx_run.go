@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -49,9 +50,7 @@ func (t *Transactional) runOnce(ctx context.Context, f func(tx *Tx) error) (agai
 		default:
 			t.report(ctx, tx, TransactionAborted, err)
 		}
-		for _, f := range tx.onEnd {
-			f(err)
-		}
+		t.callOnEnd(tx, err)
 	}()
 	ferr := f(tx)
 	returned = true
@@ -70,6 +69,32 @@ func (t *Transactional) runOnce(ctx context.Context, f func(tx *Tx) error) (agai
 		return false, t.txError(ErrNotSent, fmt.Errorf("the context ended before the commit: %w", ContextError(ctx)))
 	}
 	return t.commit(ctx, k, tx, took)
+}
+
+// callOnEnd calls the OnEnd functions of a transaction. Each is called, also
+// after a panic or runtime.Goexit of an earlier one. With group commit a
+// goroutine of the engine calls the functions, so a panic must not end the
+// program, and runtime.Goexit must not end the leader.
+func (t *Transactional) callOnEnd(tx *Tx, err error) {
+	if t.group == nil {
+		for _, f := range slices.Backward(tx.onEnd) {
+			defer f(err)
+		}
+		return
+	}
+	for _, f := range tx.onEnd {
+		called := make(chan struct{})
+		go func() {
+			defer close(called)
+			defer func() {
+				if v := recover(); v != nil {
+					t.engine.ReportFailure(Delivery{Partition: -1, Offset: -1}, &PanicError{"an OnEnd function", v, debug.Stack()})
+				}
+			}()
+			f(err)
+		}()
+		<-called
+	}
 }
 
 // readyClient returns a client that can begin a transaction. The error is a

@@ -6,6 +6,7 @@ import (
 	"os"
 	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -362,4 +363,31 @@ func TestCloseOnSignal(t *testing.T) { // not parallel: signals reach the whole 
 	if !errors.Is(p.Err(), producer.ErrClosed) {
 		t.Errorf("Err: %v", p.Err())
 	}
+}
+
+// TestCloseDuringFunction closes while the function of a transaction runs. The
+// context of Close ends first. The result blames no callback, because there is
+// none.
+func TestCloseDuringFunction(t *testing.T) {
+	t.Parallel()
+	w := embedded(t)
+	tp := w.transactional(newID(t))
+	ctx := waitCtx(t)
+	begun, end := make(chan struct{}), make(chan struct{})
+	var call sync.WaitGroup
+	call.Go(func() {
+		_ = tp.InTx(ctx, func(*producer.Tx) error {
+			close(begun)
+			<-end
+			return nil
+		})
+	})
+	<-begun
+	short, cancel := context.WithCancel(ctx)
+	cancel()
+	if err := tp.Close(short); err != nil {
+		t.Errorf("close: %v", err)
+	}
+	close(end)
+	call.Wait()
 }

@@ -138,12 +138,12 @@ func (e *Engine) Close(ctx context.Context) error {
 		e.deliverer.deliver(nil)
 		forAll(all, (*client).close)
 	}()
-	stuck := e.lastCallback(ctx)
 	select {
 	case <-destroyed:
 	case <-ctx.Done():
 		// Destroying a client waits for its threads, and a thread may be
-		// connecting. The destruction ends by itself.
+		// connecting. The function of a transaction may still run. The
+		// destruction ends by itself.
 		grace := time.NewTimer(callbackGrace)
 		defer grace.Stop()
 		select {
@@ -151,6 +151,7 @@ func (e *Engine) Close(ctx context.Context) error {
 		case <-grace.C:
 		}
 	}
+	stuck := e.lastCallback(ctx)
 	e.config.CloseLog()
 	e.result = e.account(why, stuck)
 	return e.result
@@ -164,7 +165,7 @@ func (e *Engine) lastCallback(ctx context.Context) error {
 		return nil
 	case <-ctx.Done():
 	}
-	for {
+	for !e.deliverer.idle() {
 		before := e.deliverer.called.Load()
 		grace := time.NewTimer(callbackGrace)
 		select {
@@ -178,6 +179,7 @@ func (e *Engine) lastCallback(ctx context.Context) error {
 			}
 		}
 	}
+	return nil
 }
 
 func (e *Engine) account(why, stuck error) error {

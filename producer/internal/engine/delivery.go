@@ -85,6 +85,7 @@ type deliverer struct {
 	pool   sync.Pool
 	mu     sync.Mutex
 	queue  []*outcomes
+	busy   bool          // outcomes are being handled
 	wake   chan struct{} // capacity 1
 	ended  chan struct{}
 	called atomic.Int64 // handled outcomes; Close sees a stuck callback
@@ -193,11 +194,22 @@ func (d *deliverer) run() {
 				d.pool.Put(b)
 			}
 		}
+		d.mu.Lock()
+		d.busy = false
+		d.mu.Unlock()
 		<-d.wake
 		d.mu.Lock()
 		d.work, d.queue = d.queue, d.work[:0]
+		d.busy = true
 		d.mu.Unlock()
 	}
+}
+
+// idle reports whether no outcome waits, and none is being handled.
+func (d *deliverer) idle() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.queue) == 0 && !d.busy
 }
 
 // callOutcome calls the Outcome callback.

@@ -121,6 +121,11 @@ func TestTopicLimit(t *testing.T) {
 	if _, err := small.Publish(ctx, p, &event{Pad: strings.Repeat("x", 9_850)}); err != nil {
 		t.Fatalf("just below the limit: %v", err)
 	}
+	for size := 9_850; size < 10_000; size++ {
+		if _, err := small.Publish(ctx, p, &event{Pad: strings.Repeat("x", size)}); err != nil && !errors.As(err, &tooLarge) {
+			t.Fatalf("%d bytes near the limit: %v", size, err)
+		}
+	}
 	var batch []*event
 	for i := range 1000 {
 		batch = append(batch, &event{Key: "k", Seq: int64(i), Pad: strings.Repeat("x", 80)})

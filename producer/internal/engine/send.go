@@ -30,9 +30,10 @@ type Chooser interface {
 func (m *Message) WantsDelivery() bool { return m.Callback != nil || m.Future != nil }
 
 // Sizes of the record batch format (version 2). A message in a batch of its own
-// adds these bytes to key, value and headers.
+// adds these bytes to key, value and headers. kgo also counts the length of the
+// batch in the request.
 const (
-	batchOverhead  = 61
+	batchOverhead  = 61 + 4
 	recordOverhead = 32 // lengths and deltas, at most
 	headerOverhead = 10
 )

@@ -8,6 +8,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/avroline/avroline/producer/internal/settings"
 	"github.com/avroline/avroline/producer/internal/transport"
 )
 
@@ -95,6 +96,9 @@ func (c *client) handlePromise(kr *kgo.Record, err error) {
 	var b *batch // of a message in the log
 	if err == nil {
 		o.Offset, o.Persistence = kr.Offset, transport.Persisted
+		if c.config.WeakAcks && c.config.Acks == settings.AcksNone {
+			o.Offset = -1 // kgo sets 0
+		}
 		o.Timestamp = p.appendTime(kr.Offset)
 		b = p.batchOf(r.index)
 		if b != nil && !p.newSequenceBegun {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/avroline/avroline/producer/internal/settings"
 	"github.com/avroline/avroline/producer/internal/transport"
+	"github.com/avroline/avroline/producer/producertest"
 )
 
 // TestBatchBehindRefusedBatch answers a batch behind a refused batch before and
@@ -119,5 +120,26 @@ func TestReportsOfBatch(t *testing.T) {
 				t.Errorf("%d outcomes of %d messages, want %d", h.reports, len(h.outcomes), c.outcomes)
 			}
 		})
+	}
+}
+
+// TestAcksNone checks that a message without an answer has no offset.
+func TestAcksNone(t *testing.T) {
+	t.Parallel()
+	b := producertest.Start(t, producertest.WithTopic("events", 1))
+	config := testConfig(t, b.Addrs(), "")
+	config.WeakAcks, config.Acks, config.InFlightRequests = true, settings.AcksNone, 1
+	h := &collector{all: make(chan struct{}), want: 3}
+	_, events := openTopic(t, config, config.BatchBytes, h, "events")
+	for i := range transport.Token(3) {
+		if err := events.Produce(0, &transport.Message{Value: []byte("v")}, i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	<-h.all
+	for _, o := range h.outcomes {
+		if o.Err != nil || o.Offset != -1 {
+			t.Errorf("%+v", o)
+		}
 	}
 }

@@ -176,8 +176,8 @@ func (t *Topic[R]) intercept(ctx context.Context, p *publisher, r R, m *Message[
 	}
 	value := m.Value
 	return m, func(d Delivery, err error) {
-		// Each function runs, also after a panic of an earlier one. The delivery
-		// goroutine reports the panic.
+		// Each function runs, also after a panic of an earlier one. The
+		// delivery goroutine reports the panic.
 		defer func() {
 			switch {
 			case callback != nil:

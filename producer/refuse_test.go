@@ -255,8 +255,8 @@ func TestPermissionTakenAway(t *testing.T) {
 }
 
 // TestPermissionOnMetadataTakenAway takes away the permission to see a topic.
-// From then on the client itself refuses the topic's messages. A refused message
-// has an error and no callback.
+// From then on the client itself refuses the topic's messages. A refused
+// message has an error and no callback.
 func TestPermissionOnMetadataTakenAway(t *testing.T) {
 	t.Parallel()
 	broker := startBroker(t, producertest.WithTopic("events", 1))

@@ -199,8 +199,8 @@ type GroupOffset = transport.GroupOffset
 //
 // With the transport Confluent, set Group, and set Library to the
 // *kafka.ConsumerGroupMetadata of the consumer. With the transport Franz, set
-// Group, MemberID and Generation, and InstanceID for a static member. With Group
-// alone, the coordinator refuses no offsets because of the group.
+// Group, MemberID and Generation, and InstanceID for a static member. With
+// Group alone, the coordinator refuses no offsets because of the group.
 type GroupMember = transport.GroupMember
 
 // SendOffsets puts offsets of a consumer group into the transaction (KIP-447).

@@ -44,42 +44,89 @@ type inputs struct {
 }
 
 // openInputs expands globs and checks that the files exist. So openInputs
-// reports a mistyped name before the first event is sent.
-func openInputs(patterns []string, stdin io.Reader) (*inputs, error) {
+// reports a mistyped name before the first event is sent. rejects is the file
+// that the run will write. openInputs refuses a file with two names in the
+// list, and an input that is also the rejects file. It compares the files
+// themselves, because a link or another path is another name of the same file.
+func openInputs(patterns []string, rejects string, stdin io.Reader) (*inputs, error) {
 	in := &inputs{stdin: stdin}
 	for _, p := range patterns {
-		if p == "-" {
-			in.files = append(in.files, p)
-			continue
-		}
-		names, err := filepath.Glob(p)
+		names, err := expand(p)
 		if err != nil {
-			return nil, fmt.Errorf("--input %s: %w", p, err)
+			return nil, err
 		}
-		if len(names) == 0 {
-			return nil, fmt.Errorf("--input %s: no such file: check the name", p)
-		}
-		slices.Sort(names)
 		in.files = append(in.files, names...)
 	}
+	written, _ := os.Stat(rejects) // without a file, nothing can be overwritten
+	infos := make([]os.FileInfo, len(in.files))
+	sized := true
 	for i, f := range in.files {
-		if slices.Contains(in.files[:i], f) {
-			return nil, fmt.Errorf("--input: %s is named twice, and its lines would be published twice: name each file once", f)
-		}
-		if f == "-" {
-			in.Total = 0
-			return in, nil
-		}
-		st, err := os.Stat(f)
-		if err != nil {
+		info, err := in.stat(f)
+		switch {
+		case err != nil:
 			return nil, fmt.Errorf("--input: %w", err)
-		}
-		if st.IsDir() {
+		case info == nil:
+			sized = false
+			if slices.Contains(in.files[:i], f) {
+				return nil, errors.New("--input: standard input is named twice: name it once")
+			}
+			continue
+		case info.IsDir():
 			return nil, fmt.Errorf("--input: %s is a folder: name the files in it, for example %s", f, filepath.Join(f, "*.log"))
+		case sameFile(info, written):
+			return nil, fmt.Errorf("--rejects %s: the rejects would overwrite the input %s, which is the same file: name another file with --rejects, or leave the file out of --input", rejects, f)
 		}
-		in.Total += st.Size()
+		for k, other := range infos[:i] {
+			if sameFile(info, other) {
+				return nil, fmt.Errorf("--input: %s and %s are the same file, and its lines would be published twice: name each file once", in.files[k], f)
+			}
+		}
+		infos[i] = info
+		in.Total += info.Size()
+	}
+	if !sized {
+		in.Total = 0
 	}
 	return in, nil
+}
+
+// expand returns the files of a pattern. The name of a file is not a pattern,
+// even if the name contains brackets.
+func expand(pattern string) ([]string, error) {
+	if pattern == "-" {
+		return []string{pattern}, nil
+	}
+	if _, err := os.Lstat(pattern); err == nil {
+		return []string{pattern}, nil
+	}
+	names, err := filepath.Glob(pattern)
+	if err != nil {
+		return nil, fmt.Errorf("--input %s: %w", pattern, err)
+	}
+	if len(names) == 0 {
+		return nil, fmt.Errorf("--input %s: no such file: check the name", pattern)
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+// stat returns nil for standard input without a file behind it.
+func (in *inputs) stat(name string) (os.FileInfo, error) {
+	if name != "-" {
+		return os.Stat(name)
+	}
+	if f, ok := in.stdin.(*os.File); ok {
+		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
+			return info, nil
+		}
+	}
+	return nil, nil
+}
+
+// sameFile reports whether two names lead to one file. A terminal may be input
+// and output at the same time, so sameFile does not compare devices.
+func sameFile(a, b os.FileInfo) bool {
+	return a != nil && b != nil && a.Mode()&os.ModeDevice == 0 && os.SameFile(a, b)
 }
 
 // lines yields every line of every file until ctx ends. A read error is the

@@ -69,7 +69,7 @@ func parseOptions(args []string, out io.Writer) (*options, error) {
 	f.StringVar(&o.acks, "acks", "all", "acknowledgements: all, 1 or 0; with 1 and 0 an event may be lost or published twice")
 	f.StringVar(&o.config, "config", "", "`FILE` with producer settings (.properties or .yaml): brokers, security, tuning")
 	f.Int64Var(&o.limit, "limit", 0, "stop after this number of lines (default: all lines)")
-	f.StringVar(&o.rejects, "rejects", "clickstream-rejects.log", "`FILE` for the lines that are not published, with the reasons")
+	f.StringVar(&o.rejects, "rejects", "clickstream-rejects.txt", "`FILE` for the lines that are not published, with the reasons")
 	f.IntVar(&o.sample, "sample-lines", 25_000, "number of lines in the sample log")
 	f.Uint64Var(&o.seed, "seed", 1, "seed of the sample log")
 	f.BoolVar(&o.resume, "resume", false, "with --send transaction: continue after the last event of an earlier run, even if that run was killed")

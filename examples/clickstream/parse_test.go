@@ -176,7 +176,7 @@ func TestInputs(t *testing.T) {
 	}
 	a := write("a.log", "one\r\ntwo\n\nlast without an end")
 	b := write("b.log", strings.Repeat("x", maxLine+1)+"\nafter\n")
-	in, err := openInputs([]string{filepath.Join(dir, "*.log")}, nil)
+	in, err := openInputs([]string{filepath.Join(dir, "*.log")}, "", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -201,7 +201,7 @@ func TestInputs(t *testing.T) {
 		t.Errorf("%d of %d bytes read", in.Read.Load(), in.Total)
 	}
 	for _, bad := range [][]string{{filepath.Join(dir, "none")}, {a, a}, {dir}} {
-		if _, err := openInputs(bad, nil); err == nil {
+		if _, err := openInputs(bad, "", nil); err == nil {
 			t.Errorf("%v was taken", bad)
 		}
 	}

@@ -25,11 +25,7 @@ import (
 // No run knows the messages of an earlier run. So each run builds the complete
 // account: the run parses every line of the files, and looks for each event in
 // the whole topic.
-func resume(ctx context.Context, o *options, reg *registry.Client, ser *serde.Serializer, des *serde.Deserializer[clicks.ClickEvent]) (r *report, err error) {
-	in, err := openInputs(o.input, nil)
-	if err != nil {
-		return nil, err
-	}
+func resume(ctx context.Context, o *options, in *inputs, reg *registry.Client, ser *serde.Serializer, des *serde.Deserializer[clicks.ClickEvent]) (r *report, err error) {
 	for _, f := range in.files {
 		if isContainer(f) {
 			return nil, fmt.Errorf("--resume: %s is an Avro container file, and --resume reads only files of lines: publish it without --resume", f)

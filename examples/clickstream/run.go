@@ -33,7 +33,7 @@ func runFrom(ctx context.Context, o *options, stdin io.Reader) (r *report, err e
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, world.close()) }()
-	in, err := openInputs(o.input, stdin)
+	in, err := openInputs(o.input, o.rejects, stdin)
 	if err != nil {
 		return nil, err
 	}
@@ -53,7 +53,7 @@ func runFrom(ctx context.Context, o *options, stdin io.Reader) (r *report, err e
 	}
 
 	if o.resume {
-		return resume(ctx, o, reg, ser, des)
+		return resume(ctx, o, in, reg, ser, des)
 	}
 
 	j := &job{o: o, in: in, acc: newAccount(), rejects: &rejects{path: o.rejects}}

@@ -1,0 +1,122 @@
+package main
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func writeText(t *testing.T, path, text string) string {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// otherNames returns names of a file that differ as text: another path, a
+// symbolic link and a hard link.
+func otherNames(t *testing.T, path string) map[string]string {
+	t.Helper()
+	dir, base := filepath.Split(path)
+	names := map[string]string{"the same text": path, "another path": dir + "./" + base}
+	for kind, link := range map[string]func(string, string) error{"a symbolic link": os.Symlink, "a hard link": os.Link} {
+		name := filepath.Join(t.TempDir(), "name.log")
+		if err := link(path, name); err != nil {
+			t.Logf("no test of %s: %v", kind, err)
+			continue
+		}
+		names[kind] = name
+	}
+	return names
+}
+
+// TestRejectsFileIsNoInput checks that the program refuses to write the rejects
+// into a file that it reads, before it changes the file.
+func TestRejectsFileIsNoInput(t *testing.T) {
+	t.Parallel()
+	const text = "no event\n"
+	log := writeText(t, filepath.Join(t.TempDir(), "a.log"), text)
+	for kind, name := range otherNames(t, log) {
+		for _, more := range []string{"", " --resume --send transaction --brokers 127.0.0.1:1 --registry http://127.0.0.1:1"} {
+			args := strings.Fields("--quiet" + more)
+			o, err := parseOptions(append(args, "--rejects", name, "--input", filepath.Join(filepath.Dir(log), "*.log")), io.Discard)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := run(t.Context(), o); err == nil || !strings.Contains(err.Error(), "--rejects "+name) {
+				t.Errorf("%s%s: %v", kind, more, err)
+			}
+		}
+	}
+	stdin, err := os.Open(log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stdin.Close()
+	if _, err := openInputs([]string{"-"}, log, stdin); err == nil {
+		t.Error("the file behind standard input was taken")
+	}
+	if got, err := os.ReadFile(log); err != nil || string(got) != text {
+		t.Errorf("the log is now %q, %v", got, err)
+	}
+}
+
+// TestSecondRunWithGlob runs the same command twice. The second run must not
+// read the rejects of the first run.
+func TestSecondRunWithGlob(t *testing.T) {
+	t.Chdir(t.TempDir())
+	writeText(t, "access.log", strings.Repeat("no event\n", 200))
+	for range 2 {
+		o, err := parseOptions([]string{"--quiet", "--input", "*.log"}, io.Discard)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r, err := run(t.Context(), o); err != nil || r.Lines != 200 || r.Rejected != 200 {
+			t.Fatalf("%+v, %v", r, err)
+		}
+	}
+}
+
+// TestInputNamedTwice checks that a file is published once, even if its names
+// differ, and also after standard input.
+func TestInputNamedTwice(t *testing.T) {
+	t.Parallel()
+	log := writeText(t, filepath.Join(t.TempDir(), "a.log"), "one\n")
+	for kind, name := range otherNames(t, log) {
+		for _, first := range []string{"", "-"} {
+			patterns := append(strings.Fields(first), log, name)
+			if _, err := openInputs(patterns, "", strings.NewReader("")); err == nil || !strings.Contains(err.Error(), "the same file") {
+				t.Errorf("%s after %q: %v", kind, first, err)
+			}
+		}
+	}
+	stdin, err := os.Open(log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stdin.Close()
+	for _, patterns := range [][]string{{"-", log}, {"-", "-"}} {
+		if _, err := openInputs(patterns, "", stdin); err == nil {
+			t.Errorf("%v was taken", patterns)
+		}
+	}
+	// Two files with the same text are two files.
+	other := writeText(t, filepath.Join(t.TempDir(), "a.log"), "one\n")
+	if _, err := openInputs([]string{log, other, os.DevNull, os.DevNull}, os.DevNull, nil); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestNameWithBrackets checks that a file is found under its exact name, even
+// if the name is also a pattern.
+func TestNameWithBrackets(t *testing.T) {
+	t.Parallel()
+	log := writeText(t, filepath.Join(t.TempDir(), "access[1].log"), "one\n")
+	in, err := openInputs([]string{log}, "", nil)
+	if err != nil || len(in.files) != 1 || in.files[0] != log {
+		t.Errorf("%+v, %v", in, err)
+	}
+}

@@ -12,7 +12,7 @@ import (
 	"github.com/avroline/avroline/serde/ocf"
 )
 
-// isContainer reports whether a file is an Avro object container file.
+// isContainer reports whether a regular file is an Avro object container file.
 func isContainer(name string) bool {
 	f, err := os.Open(name)
 	if err != nil {

@@ -141,18 +141,26 @@ func (in *inputs) lines(ctx context.Context) iter.Seq2[line, error] {
 	}
 }
 
+// file yields the lines of one file. When ctx ends, file stops without an error,
+// even while it waits for the file.
 func (in *inputs) file(ctx context.Context, name string, yield func(line, error) bool) bool {
-	r, close, err := in.open(name)
+	fail := func(err error) bool { return ctx.Err() == nil && yield(line{}, err) }
+	r, close, err := in.open(ctx, name)
 	if err != nil {
-		return yield(line{}, err)
+		return fail(err)
 	}
+	defer close()
 	if filepath.Dir(name) == in.short {
 		name = filepath.Base(name)
 	}
-	defer close()
 	br := bufio.NewReaderSize(r, 256<<10)
 	if start, err := br.Peek(len(ocf.Magic)); err == nil && string(start) == ocf.Magic {
-		return containerLines(ctx, name, br, yield)
+		return containerLines(ctx, name, br, func(l line, err error) bool {
+			if err != nil {
+				return fail(err)
+			}
+			return yield(l, nil)
+		})
 	}
 	for no := int64(1); ctx.Err() == nil; no++ {
 		text, err := readLine(br)
@@ -164,7 +172,7 @@ func (in *inputs) file(ctx context.Context, name string, yield func(line, error)
 				return false
 			}
 		case err != nil:
-			return yield(line{}, fmt.Errorf("%s:%d: %w", name, no, err))
+			return fail(fmt.Errorf("%s:%d: %w", name, no, err))
 		default:
 			if !yield(line{file: name, no: no, text: text}, nil) {
 				return false
@@ -175,17 +183,15 @@ func (in *inputs) file(ctx context.Context, name string, yield func(line, error)
 }
 
 // open detects gzip by the first bytes of the file, not by its name.
-func (in *inputs) open(name string) (io.Reader, func(), error) {
-	raw, close := in.stdin, func() {}
-	if name != "-" {
-		f, err := os.Open(name)
-		if err != nil {
-			return nil, nil, err
-		}
-		raw, close = f, func() { f.Close() }
-	}
+func (in *inputs) open(ctx context.Context, name string) (io.Reader, func(), error) {
+	raw, close := in.read(ctx, name)
 	br := bufio.NewReaderSize(&counted{raw, &in.Read}, 256<<10)
-	if magic, err := br.Peek(2); err != nil || !bytes.Equal(magic, []byte{0x1f, 0x8b}) {
+	magic, err := br.Peek(2)
+	if err != nil && !errors.Is(err, io.EOF) {
+		close()
+		return nil, nil, err
+	}
+	if !bytes.Equal(magic, []byte{0x1f, 0x8b}) {
 		return br, close, nil // also for files shorter than two bytes
 	}
 	gz, err := gzip.NewReader(br)
@@ -194,6 +200,32 @@ func (in *inputs) open(name string) (io.Reader, func(), error) {
 		return nil, nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return gz, close, nil
+}
+
+// read opens and reads a file in another goroutine. A pipe may let both calls
+// wait for ever, and neither call ends with ctx. So when ctx ends, the reader
+// returns the reason at once, and read leaves the goroutine to the end of the
+// process.
+func (in *inputs) read(ctx context.Context, name string) (io.Reader, func()) {
+	r, w := io.Pipe()
+	stop := context.AfterFunc(ctx, func() { w.CloseWithError(context.Cause(ctx)) })
+	go func() {
+		if name == "-" {
+			_, err := io.Copy(w, in.stdin)
+			w.CloseWithError(err)
+			return
+		}
+		f, err := os.Open(name)
+		if err == nil {
+			_, err = io.Copy(w, f)
+			f.Close()
+		}
+		w.CloseWithError(err)
+	}()
+	return r, func() {
+		stop()
+		r.Close()
+	}
 }
 
 type counted struct {

@@ -32,7 +32,12 @@ func main() {
 		os.Exit(2)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	noted := context.AfterFunc(ctx, func() {
+		stop() // the next signal ends the process
+		fmt.Fprintln(os.Stderr, "clickstream: interrupted: waiting for the outcomes of the events in flight; a second signal ends the program at once")
+	})
 	r, err := run(ctx, o)
+	noted()
 	interrupted := ctx.Err() != nil
 	stop()
 	if r != nil {

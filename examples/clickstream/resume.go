@@ -27,6 +27,9 @@ import (
 // the whole topic.
 func resume(ctx context.Context, o *options, in *inputs, reg *registry.Client, ser *serde.Serializer, des *serde.Deserializer[clicks.ClickEvent]) (r *report, err error) {
 	for _, f := range in.files {
+		if info, err := os.Stat(f); err == nil && !info.Mode().IsRegular() { // a pipe would let isContainer wait
+			return nil, fmt.Errorf("--resume: %s is not a regular file, so it has no position to continue from: publish it without --resume", f)
+		}
 		if isContainer(f) {
 			return nil, fmt.Errorf("--resume: %s is an Avro container file, and --resume reads only files of lines: publish it without --resume", f)
 		}

@@ -287,7 +287,7 @@ func guessFormat(text []byte) string {
 
 func hasTimeColumn(header string) bool {
 	for column := range strings.SplitSeq(header, ",") {
-		if fieldOf[normal(column)] == fieldAt {
+		if columnOf(column).field == fieldAt {
 			return true
 		}
 	}

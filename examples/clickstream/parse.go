@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 	"time"
@@ -238,31 +239,89 @@ const (
 	fieldAgent
 )
 
-// fieldOf maps the field names of common servers and log shippers.
-var fieldOf = map[string]field{
-	"at": fieldAt, "time": fieldAt, "timestamp": fieldAt, "@timestamp": fieldAt, "ts": fieldAt, "date": fieldAt, "datetime": fieldAt, "event_time": fieldAt,
-	"visitor": fieldVisitor, "visitor_id": fieldVisitor, "user_id": fieldVisitor, "session": fieldVisitor, "session_id": fieldVisitor,
-	"ip": fieldIP, "client_ip": fieldIP, "clientip": fieldIP, "remote_addr": fieldIP, "remote_host": fieldIP, "host": fieldIP,
-	"method": fieldMethod, "verb": fieldMethod, "request_method": fieldMethod,
-	"path": fieldTarget, "url": fieldTarget, "uri": fieldTarget, "request_uri": fieldTarget, "page": fieldTarget,
-	"query": fieldQuery, "query_string": fieldQuery,
-	"protocol": fieldProtocol, "http_version": fieldProtocol, "server_protocol": fieldProtocol,
-	"status": fieldStatus, "status_code": fieldStatus, "response": fieldStatus,
-	"bytes": fieldBytes, "size": fieldBytes, "body_bytes_sent": fieldBytes, "bytes_sent": fieldBytes,
-	"referrer": fieldReferrer, "referer": fieldReferrer, "http_referer": fieldReferrer,
-	"user_agent": fieldAgent, "agent": fieldAgent, "http_user_agent": fieldAgent, "useragent": fieldAgent,
+// namesOf lists the names that common servers and log shippers use for a field.
+// If a line has several names of one field, the first name in the list that has
+// a value wins. So the address of the client wins over host, which is often the
+// name of the server.
+var namesOf = [...][]string{
+	fieldAt:       {"at", "time", "timestamp", "@timestamp", "event_time", "datetime", "ts", "date"},
+	fieldVisitor:  {"visitor", "visitor_id", "user_id", "session", "session_id"},
+	fieldIP:       {"ip", "client_ip", "clientip", "remote_addr", "remote_host", "host"},
+	fieldMethod:   {"method", "request_method", "verb"},
+	fieldTarget:   {"path", "request_uri", "url", "uri", "page"},
+	fieldQuery:    {"query", "query_string"},
+	fieldProtocol: {"protocol", "server_protocol", "http_version"},
+	fieldStatus:   {"status", "status_code", "response"},
+	fieldBytes:    {"bytes", "body_bytes_sent", "bytes_sent", "size"},
+	fieldReferrer: {"referrer", "referer", "http_referer"},
+	fieldAgent:    {"user_agent", "http_user_agent", "useragent", "agent"},
+}
+
+// column is a name of a field. rank is the index in namesOf.
+type column struct {
+	field field
+	rank  int
+	name  string
+}
+
+var columns = func() map[string]column {
+	m := map[string]column{}
+	for f, names := range namesOf {
+		for rank, name := range names {
+			m[name] = column{field: field(f), rank: rank}
+		}
+	}
+	return m
+}()
+
+// columnOf returns the zero column for an unknown name.
+func columnOf(name string) column {
+	c := columns[normal(name)]
+	c.name = name
+	return c
+}
+
+// values holds the value of each field of a line.
+type values [len(namesOf)]struct {
+	column
+	text string
+}
+
+// add adds a named value, unless a name that wins has a value. An empty text
+// and "-" are no values. Names that differ only in case or in dashes have the
+// same rank. Then the first name in the order of bytes wins, so that the order
+// of the calls does not matter.
+func (v *values) add(c column, text string) {
+	if c.field == fieldNone || text == "" || text == "-" {
+		return
+	}
+	have := &v[c.field]
+	if have.text != "" && (have.rank < c.rank || have.rank == c.rank && have.name <= c.name) {
+		return
+	}
+	have.column, have.text = c, text
+}
+
+// event stores the values in e.
+func (v *values) event(e *clicks.ClickEvent) error {
+	for f, have := range v {
+		if have.text == "" {
+			continue
+		}
+		if err := set(e, field(f), have.text); err != nil {
+			return err
+		}
+	}
+	return complete(e)
 }
 
 func normal(name string) string {
 	return strings.ReplaceAll(strings.ToLower(strings.TrimSpace(name)), "-", "_")
 }
 
-// set stores a named value in the event. An empty text and "-" mean that there
-// is no value.
+// set stores a value in the event. The query of a path wins over a separate
+// query.
 func set(e *clicks.ClickEvent, f field, value string) (err error) {
-	if value == "" || value == "-" {
-		return nil
-	}
 	switch f {
 	case fieldAt:
 		e.At, err = parseTime(value)
@@ -273,13 +332,11 @@ func set(e *clicks.ClickEvent, f field, value string) (err error) {
 	case fieldMethod:
 		e.Method = value
 	case fieldTarget:
-		query := e.Query
 		setTarget(e, value)
+	case fieldQuery: // after fieldTarget
 		if e.Query == nil {
-			e.Query = query
+			e.Query = &value
 		}
-	case fieldQuery:
-		e.Query = &value
 	case fieldProtocol:
 		e.Protocol = value
 	case fieldStatus:
@@ -336,9 +393,10 @@ func parseJSON(text []byte, e *clicks.ClickEvent) error {
 	if err := dec.Decode(&members); err != nil {
 		return fmt.Errorf("not a JSON object: %w", err)
 	}
-	if dec.More() {
-		return errors.New("more than one JSON object on the line")
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("text after the JSON object")
 	}
+	var line values
 	for name, v := range members {
 		var text string
 		switch v := v.(type) {
@@ -349,37 +407,34 @@ func parseJSON(text []byte, e *clicks.ClickEvent) error {
 		default:
 			continue // null, or a member without a field in the event
 		}
-		if err := set(e, fieldOf[normal(name)], text); err != nil {
-			return err
-		}
+		line.add(columnOf(name), text)
 	}
-	return complete(e)
+	return line.event(e)
 }
 
 // csvParser parses lines of CSV. The first line is the header. A field must not
 // contain a line feed.
-type csvParser struct{ columns []field }
+type csvParser struct{ columns []column }
 
 func (p *csvParser) parse(text []byte, e *clicks.ClickEvent) error {
 	r := csv.NewReader(bytes.NewReader(text))
 	r.FieldsPerRecord = -1
-	values, err := r.Read()
+	texts, err := r.Read()
 	if err != nil {
 		return fmt.Errorf("CSV: %w", err)
 	}
 	if p.columns == nil {
-		for _, name := range values {
-			p.columns = append(p.columns, fieldOf[normal(clean(name))])
+		for _, name := range texts {
+			p.columns = append(p.columns, columnOf(clean(name)))
 		}
 		return errHeader
 	}
-	if len(values) != len(p.columns) {
-		return fmt.Errorf("%d columns, the header has %d", len(values), len(p.columns))
+	if len(texts) != len(p.columns) {
+		return fmt.Errorf("%d columns, the header has %d", len(texts), len(p.columns))
 	}
-	for i, v := range values {
-		if err := set(e, p.columns[i], clean(v)); err != nil {
-			return err
-		}
+	var line values
+	for i, text := range texts {
+		line.add(p.columns[i], clean(text))
 	}
-	return complete(e)
+	return line.event(e)
 }

@@ -2,9 +2,11 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -115,10 +117,53 @@ func TestParseJSONAndCSV(t *testing.T) {
 			t.Errorf("%s: %s", format, diff)
 		}
 	}
-	for _, bad := range []string{`{"url":"/a","ip":"h"}`, `{"at":"today","url":"/a","ip":"h"}`, `{"at":1,"url":"/a"}`, `[1]`, `{"at":1,"url":"/","ip":"h"} x`, `{"at":1,"ip":"h","url":"/","status":"ok"}`} {
+	for _, bad := range []string{`{"url":"/a","ip":"h"}`, `{"at":"today","url":"/a","ip":"h"}`, `{"at":1,"url":"/a"}`, `[1]`, `{"at":1,"url":"/","ip":"h"} x`, `{"at":1,"ip":"h","url":"/","status":"ok"}`, `{"at":1,"url":"/","ip":"h"}}`, `{"at":1,"url":"/","ip":"h"}]`} {
 		if err := parseJSON([]byte(bad), new(clicks.ClickEvent)); err == nil {
 			t.Errorf("%s was taken", bad)
 		}
+	}
+}
+
+// TestPreferredNames parses lines with several names of one field. The order of
+// the columns and the order of Go's maps do not matter.
+func TestPreferredNames(t *testing.T) {
+	t.Parallel()
+	names := []string{"host", "remote_addr", "timestamp", "at", "query", "path", "query_string", "uri", "User-Agent", "user_agent", "status", "response", "session_id", "user_id"}
+	texts := []string{"www.example.com", "192.0.2.1", "2", "1", "c=3", "/a?b=2", "d=4", "/b", "second", "first", "", "200", "other", "v"}
+	want := clicks.ClickEvent{
+		At: time.Unix(1, 0).UTC(), Visitor: "v", IP: "192.0.2.1", Path: "/a", Query: ptr("b=2"), Status: 200, UserAgent: ptr("second"),
+	}
+	members := map[string]string{}
+	for i, name := range names {
+		members[name] = texts[i]
+	}
+	object, err := json.Marshal(members)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 50 { // each pass has another order of the map
+		var got clicks.ClickEvent
+		if err := parseJSON(object, &got); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Fatal(diff)
+		}
+	}
+	for range 2 {
+		var got clicks.ClickEvent
+		parse := new(csvParser).parse
+		if err := parse([]byte(strings.Join(names, ",")), &got); !errors.Is(err, errHeader) {
+			t.Fatal(err)
+		}
+		if err := parse([]byte(strings.Join(texts, ",")), &got); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Error(diff)
+		}
+		slices.Reverse(names)
+		slices.Reverse(texts)
 	}
 }
 

@@ -91,8 +91,8 @@ type environment struct {
 // openEnvironment starts embedded servers if the flags name no servers, and
 // writes a sample if the flags name no files. Then openEnvironment stores the
 // addresses in the options.
-func openEnvironment(o *options) (w *environment, err error) {
-	w = &environment{}
+func openEnvironment(o *options) (_ *environment, err error) {
+	w := &environment{}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, w.close())

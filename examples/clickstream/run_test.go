@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -164,6 +165,22 @@ func TestConfigFile(t *testing.T) {
 		if _, err := parseOptions([]string{"--config", file(text)}, io.Discard); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: error %v, want one with %q", text, err, want)
 		}
+	}
+}
+
+// TestNoTemporaryFolder checks that the program ends with an error if the sample
+// cannot be written.
+func TestNoTemporaryFolder(t *testing.T) {
+	missing := filepath.Join(t.TempDir(), "missing")
+	for _, name := range []string{"TMPDIR", "TMP", "TEMP"} {
+		t.Setenv(name, missing)
+	}
+	o, err := parseOptions([]string{"--quiet"}, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r, err := run(t.Context(), o); r != nil || !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("%+v, %v", r, err)
 	}
 }
 

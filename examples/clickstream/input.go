@@ -154,6 +154,9 @@ func (in *inputs) file(ctx context.Context, name string, yield func(line, error)
 		name = filepath.Base(name)
 	}
 	br := bufio.NewReaderSize(r, 256<<10)
+	if start, err := br.Peek(len(byteOrderMark)); err == nil && string(start) == byteOrderMark {
+		_, _ = br.Discard(len(start)) // the bytes are in the buffer
+	}
 	if start, err := br.Peek(len(ocf.Magic)); err == nil && string(start) == ocf.Magic {
 		return containerLines(ctx, name, br, func(l line, err error) bool {
 			if err != nil {
@@ -239,6 +242,21 @@ func (c *counted) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// byteOrderMark is at the start of some files in UTF-8, for example of Excel. It
+// is not a part of the first line.
+const byteOrderMark = "\xef\xbb\xbf"
+
+// firstLine returns the first line of a file that is not empty.
+func (in *inputs) firstLine(ctx context.Context, name string) (first line, err error) {
+	in.file(ctx, name, func(l line, failed error) bool {
+		first, err = line{file: l.file, no: l.no, text: bytes.Clone(l.text)}, failed
+		return err == nil && isEmpty(l.text)
+	})
+	return first, errors.Join(err, ctx.Err())
+}
+
+func isEmpty(text []byte) bool { return len(bytes.TrimSpace(text)) == 0 }
+
 var errLongLine = fmt.Errorf("longer than %d bytes", maxLine)
 
 // readLine returns a line without its line feed. If a line is too long,
@@ -271,8 +289,8 @@ func readLine(br *bufio.Reader) ([]byte, error) {
 	return bytes.TrimRight(long, "\r\n"), nil
 }
 
-// guessFormat guesses the format of a file from the first line that is not
-// empty.
+// guessFormat guesses the format of a file. text is the first line of the file
+// that is not empty.
 func guessFormat(text []byte) string {
 	t := bytes.TrimSpace(text)
 	switch {

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/avroline/avroline/producer/source"
 )
 
 func writeText(t *testing.T, path, text string) string {
@@ -118,5 +120,69 @@ func TestNameWithBrackets(t *testing.T) {
 	in, err := openInputs([]string{log}, "", nil)
 	if err != nil || len(in.files) != 1 || in.files[0] != log {
 		t.Errorf("%+v, %v", in, err)
+	}
+}
+
+// TestFirstLines checks files with empty lines or a byte order mark before the
+// first line of text, and files of CSV without a header.
+func TestFirstLines(t *testing.T) {
+	t.Parallel()
+	const object = `{"at":1,"ip":"h","url":"/"}` + "\n"
+	const table = "time,ip,url\n1,h,/\n"
+	for name, test := range map[string]struct {
+		text                    string
+		format                  string
+		lines, rejected, events int64
+	}{
+		"an empty line before JSON":         {"\n \n" + object, "auto", 3, 2, 1},
+		"a mark before JSON":                {byteOrderMark + object + object, "auto", 2, 0, 2},
+		"a mark before CSV":                 {byteOrderMark + table, "auto", 1, 0, 1},
+		"a mark and an empty line":          {byteOrderMark + "\r\n" + table, "auto", 2, 1, 1},
+		"an empty line before CSV":          {"\n" + table, "csv", 2, 1, 1},
+		"CSV without a header":              {"1,h,/\n2,h,/\n", "csv", 2, 2, 0},
+		"a header of CSV that is malformed": {"time,ip,\"url\n1,h,/\n2,h,/\n", "csv", 3, 3, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			log := writeText(t, filepath.Join(dir, "log"), test.text)
+			o, err := parseOptions([]string{"--quiet", "--format", test.format, "--rejects", filepath.Join(dir, "rejects"), log}, io.Discard)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r, err := run(t.Context(), o)
+			if err != nil || !r.balanced() || r.Lines != test.lines || r.Rejected != test.rejected || r.Delivered != test.events {
+				t.Errorf("%+v, %v", r, err)
+			}
+			in, err := openInputs([]string{log}, "", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			// A resumed run makes a new parser for any line.
+			events := int64(0)
+			var first []byte
+			for l, err := range in.lines(t.Context()) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				if l.no == 1 {
+					first = append(first, l.text...)
+				}
+				_, reason, err := (&lineParser{in: in, format: test.format}).event(t.Context(), l, line{no: 1, text: first})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if reason == nil {
+					events++
+				}
+			}
+			if events != test.events {
+				t.Errorf("%d events with --resume", events)
+			}
+		})
+	}
+	l, first := lineOf(source.Line{Number: 1, Text: []byte(byteOrderMark + "a"), Header: []byte(byteOrderMark + "a")})
+	if string(l.text) != "a" || string(first.text) != "a" {
+		t.Errorf("%q, %q", l.text, first.text)
 	}
 }

@@ -82,11 +82,13 @@ func (j *job) read(ctx, sending context.Context) error {
 		if err != nil {
 			return err
 		}
-		if l.file != file || parse == nil {
-			if parse, err = j.parserFor(l); err != nil {
+		if l.file != file {
+			parse, file = nil, l.file
+		}
+		if parse == nil && !isEmpty(l.text) {
+			if parse, err = parserFor(j.o.format, l.text); err != nil {
 				return err
 			}
-			file = l.file
 		}
 		seq := j.acc.open(l.file)
 		if err := j.line(sending, parse, seq, l); err != nil {
@@ -97,14 +99,6 @@ func (j *job) read(ctx, sending context.Context) error {
 		}
 	}
 	return nil
-}
-
-func (j *job) parserFor(l line) (parser, error) {
-	format := j.o.format
-	if format == "auto" {
-		format = guessFormat(l.text)
-	}
-	return newParser(format)
 }
 
 func (j *job) line(sending context.Context, parse parser, seq int, l line) error {
@@ -140,12 +134,13 @@ func (j *job) line(sending context.Context, parse parser, seq int, l line) error
 	return nil
 }
 
-// parseLine fills in the whole event except its id.
+// parseLine fills in the whole event except its id. parse may be nil for an
+// empty line.
 func parseLine(parse parser, l line, e *clicks.ClickEvent) error {
 	switch {
 	case l.err != nil:
 		return l.err
-	case len(bytes.TrimSpace(l.text)) == 0:
+	case isEmpty(l.text):
 		return errEmpty
 	}
 	if err := parse(l.text, e); err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/csv"
 	"encoding/hex"
@@ -9,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -37,6 +39,15 @@ func newParser(format string) (parser, error) {
 	default:
 		return nil, fmt.Errorf("--format %s: must be combined, json, csv or auto", format)
 	}
+}
+
+// parserFor returns the parser of a file. first is the first line of the file
+// that is not empty.
+func parserFor(format string, first []byte) (parser, error) {
+	if format == "auto" {
+		format = guessFormat(first)
+	}
+	return newParser(format)
 }
 
 // parseCombined reads Apache's combined log format:
@@ -413,21 +424,26 @@ func parseJSON(text []byte, e *clicks.ClickEvent) error {
 }
 
 // csvParser parses lines of CSV. The first line is the header. A field must not
-// contain a line feed.
-type csvParser struct{ columns []column }
+// contain a line feed. If the first line is no header, the parser returns the
+// same error for every line.
+type csvParser struct {
+	columns []column
+	bad     error
+}
 
 func (p *csvParser) parse(text []byte, e *clicks.ClickEvent) error {
+	if p.bad != nil {
+		return p.bad
+	}
 	r := csv.NewReader(bytes.NewReader(text))
 	r.FieldsPerRecord = -1
 	texts, err := r.Read()
+	if p.columns == nil {
+		p.bad = p.header(texts, err)
+		return cmp.Or(p.bad, errHeader)
+	}
 	if err != nil {
 		return fmt.Errorf("CSV: %w", err)
-	}
-	if p.columns == nil {
-		for _, name := range texts {
-			p.columns = append(p.columns, columnOf(clean(name)))
-		}
-		return errHeader
 	}
 	if len(texts) != len(p.columns) {
 		return fmt.Errorf("%d columns, the header has %d", len(texts), len(p.columns))
@@ -437,4 +453,18 @@ func (p *csvParser) parse(text []byte, e *clicks.ClickEvent) error {
 		line.add(p.columns[i], clean(text))
 	}
 	return line.event(e)
+}
+
+// header reads the names of the columns. err is the error of reading the line.
+func (p *csvParser) header(names []string, err error) error {
+	if err != nil {
+		return fmt.Errorf("the header of the CSV file: %w", err)
+	}
+	for _, name := range names {
+		p.columns = append(p.columns, columnOf(clean(name)))
+	}
+	if !slices.ContainsFunc(p.columns, func(c column) bool { return c.field == fieldAt }) {
+		return errors.New("the first line of the CSV file is no header: no column has the time: name it at, time or timestamp")
+	}
+	return nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -49,13 +50,16 @@ func resume(ctx context.Context, o *options, in *inputs, reg *registry.Client, s
 
 	begin := time.Now()
 	bar := startProgress(os.Stderr, o.quiet, func() step { return step{events: src.Stats().Delivered} })
-	lines := lineParser{format: o.format}
+	lines := lineParser{in: in, format: o.format}
 	err = src.Run(ctx, func(ctx context.Context, tx *producer.Tx, l source.Line) error {
-		e, err := lines.event(line{file: l.File, no: l.Number, text: l.Text, err: l.Err}, l.Header)
-		if err != nil {
-			if o.strict && !errors.Is(err, errHeader) {
-				return fmt.Errorf("%s:%d: %w", l.File, l.Number, err)
-			}
+		read, header := lineOf(l)
+		e, reason, err := lines.event(ctx, read, header)
+		switch {
+		case err != nil:
+			return err
+		case reason != nil && o.strict && !errors.Is(reason, errHeader):
+			return fmt.Errorf("%s:%d: %w", l.File, l.Number, reason)
+		case reason != nil:
 			return nil // the account writes the line to the rejects
 		}
 		return topic.Add(ctx, tx, e)
@@ -75,41 +79,57 @@ func resume(ctx context.Context, o *options, in *inputs, reg *registry.Client, s
 	return r, errors.Join(err, r.compareWithLog(rctx, o, in, des), schemaOf(rctx, reg, r))
 }
 
+// lineOf returns a line of the source and the first line of its file.
+func lineOf(l source.Line) (read, first line) {
+	mark := []byte(byteOrderMark)
+	read = line{file: l.File, no: l.Number, text: l.Text, err: l.Err}
+	if l.Number == 1 {
+		read.text = bytes.TrimPrefix(l.Text, mark)
+	}
+	return read, line{file: l.File, no: 1, text: bytes.TrimPrefix(l.Header, mark)}
+}
+
 // lineParser parses lines of any file, in any order of the files.
 type lineParser struct {
+	in     *inputs
 	format string
 	file   string
 	parse  parser
 }
 
-// event returns the event of a line. header is the first line of the file.
-func (p *lineParser) event(l line, header []byte) (*clicks.ClickEvent, error) {
-	if p.parse == nil || p.file != l.file {
-		format := p.format
-		if format == "auto" {
-			format = guessFormat(header)
+// event returns the event of a line, or the reason why the line is rejected.
+// first is the first line of the file. If first is empty, event reads the first
+// line that is not empty from the file.
+func (p *lineParser) event(ctx context.Context, l, first line) (e *clicks.ClickEvent, reason, err error) {
+	if p.file != l.file {
+		p.file, p.parse = l.file, nil
+	}
+	if p.parse == nil && !isEmpty(l.text) {
+		if p.parse, err = p.parserFor(ctx, l, first); err != nil {
+			return nil, nil, err
 		}
-		parse, err := newParser(format)
-		if err != nil {
+	}
+	e = new(clicks.ClickEvent)
+	*e = clicks.NewClickEvent()
+	if reason := parseLine(p.parse, l, e); reason != nil {
+		return nil, reason, nil
+	}
+	e.EventID, err = newEventID()
+	return e, nil, err
+}
+
+func (p *lineParser) parserFor(ctx context.Context, l, first line) (parser, error) {
+	if isEmpty(first.text) {
+		var err error
+		if first, err = p.in.firstLine(ctx, l.file); err != nil {
 			return nil, err
 		}
-		if format == "csv" && l.no > 1 { // after a resume, the parser has not seen the header
-			if err := parse(header, new(clicks.ClickEvent)); !errors.Is(err, errHeader) {
-				return nil, err
-			}
-		}
-		p.file, p.parse = l.file, parse
 	}
-	e := clicks.NewClickEvent()
-	if err := parseLine(p.parse, l, &e); err != nil {
-		return nil, err
+	parse, err := parserFor(p.format, first.text)
+	if err == nil && l.no > first.no { // after a resume, the parser has not seen the header
+		_ = parse(first.text, new(clicks.ClickEvent)) // a CSV parser repeats the error of a bad header for each line
 	}
-	id, err := newEventID()
-	if err != nil {
-		return nil, err
-	}
-	e.EventID = id
-	return &e, nil
+	return parse, err
 }
 
 // fingerprint identifies an event by its content, without its id and without
@@ -134,24 +154,27 @@ func (r *report) compareWithLog(ctx context.Context, o *options, in *inputs, des
 	}
 	want := map[uint64]expected{}
 	rej := &rejects{path: o.rejects}
-	lines := lineParser{format: o.format}
-	var header []byte
+	lines := lineParser{in: in, format: o.format}
+	var first line
 	var sz sizes
 	for l, err := range in.lines(ctx) {
 		if err != nil {
 			return err
 		}
-		if l.no == 1 {
-			header = append(header[:0], l.text...)
+		if l.no == 1 || isEmpty(first.text) {
+			first = line{file: l.file, no: l.no, text: bytes.Clone(l.text)}
 		}
-		e, err := lines.event(l, header)
-		if errors.Is(err, errHeader) {
+		e, reason, err := lines.event(ctx, l, first)
+		if err != nil {
+			return err
+		}
+		if errors.Is(reason, errHeader) {
 			continue
 		}
 		r.Lines++
-		if err != nil {
+		if reason != nil {
 			r.Rejected++
-			if err := rej.add(l, err); err != nil {
+			if err := rej.add(l, reason); err != nil {
 				return err
 			}
 			continue

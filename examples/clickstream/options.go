@@ -127,6 +127,8 @@ func (o *options) check() error {
 		return errors.New("--resume needs --input FILE: a sample and standard input have no position to continue from")
 	case o.resume && o.embedded():
 		return errors.New("--resume needs --brokers: the embedded broker ends with this process")
+	case o.resume && o.limit > 0:
+		return errors.New("--limit does not go together with --resume: a resumed run publishes everything that is left")
 	case o.limit < 0 || o.partitions < 0 || o.sample < 0:
 		return errors.New("--limit, --partitions and --sample-lines cannot be negative")
 	}

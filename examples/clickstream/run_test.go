@@ -196,10 +196,11 @@ func TestOptions(t *testing.T) {
 		"--resume":                               "--resume needs --send transaction",
 		"--resume --send transaction":            "--resume needs --input",
 		"--resume --send transaction --input go": "--resume needs --brokers",
-		"--limit=-1":                             "cannot be negative",
-		"--bogus":                                "unknown flag",
-		"--config nowhere.properties":            "nowhere.properties",
-		"--brokers : --registry http://x":        "brokers",
+		"--resume --send transaction --input go --brokers a:1 --registry http://x --limit 5": "--limit does not go together with --resume",
+		"--limit=-1":                      "cannot be negative",
+		"--bogus":                         "unknown flag",
+		"--config nowhere.properties":     "nowhere.properties",
+		"--brokers : --registry http://x": "brokers",
 	} {
 		if _, err := parseOptions(strings.Fields(args), io.Discard); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error %v, want one with %q", args, err, want)

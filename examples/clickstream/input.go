@@ -26,6 +26,7 @@ const maxLine = 1 << 20
 type line struct {
 	file string
 	no   int64  // from 1
+	end  int64  // the bytes of the file up to the next line, 0 if the file is compressed
 	text []byte // valid until the next line
 	err  error  // the reason why the line cannot be used
 }
@@ -35,6 +36,7 @@ type line struct {
 // is unknown.
 type inputs struct {
 	files []string
+	infos []os.FileInfo // when openInputs looked; nil for standard input
 	// short is a folder, or empty. The files of the folder are shown by their
 	// base names.
 	short string
@@ -58,7 +60,7 @@ func openInputs(patterns []string, rejects string, stdin io.Reader) (*inputs, er
 		in.files = append(in.files, names...)
 	}
 	written, _ := os.Stat(rejects) // without a file, nothing can be overwritten
-	infos := make([]os.FileInfo, len(in.files))
+	in.infos = make([]os.FileInfo, len(in.files))
 	sized := true
 	for i, f := range in.files {
 		info, err := in.stat(f)
@@ -76,12 +78,12 @@ func openInputs(patterns []string, rejects string, stdin io.Reader) (*inputs, er
 		case sameFile(info, written):
 			return nil, fmt.Errorf("--rejects %s: the rejects would overwrite the input %s, which is the same file: name another file with --rejects, or leave the file out of --input", rejects, f)
 		}
-		for k, other := range infos[:i] {
+		for k, other := range in.infos[:i] {
 			if sameFile(info, other) {
 				return nil, fmt.Errorf("--input: %s and %s are the same file, and its lines would be published twice: name each file once", in.files[k], f)
 			}
 		}
-		infos[i] = info
+		in.infos[i] = info
 		in.Total += info.Size()
 	}
 	if !sized {
@@ -154,8 +156,10 @@ func (in *inputs) file(ctx context.Context, name string, yield func(line, error)
 		name = filepath.Base(name)
 	}
 	br := bufio.NewReaderSize(r, 256<<10)
+	end := int64(0)
 	if start, err := br.Peek(len(byteOrderMark)); err == nil && string(start) == byteOrderMark {
-		_, _ = br.Discard(len(start)) // the bytes are in the buffer
+		n, _ := br.Discard(len(start)) // the bytes are in the buffer
+		end = int64(n)
 	}
 	if start, err := br.Peek(len(ocf.Magic)); err == nil && string(start) == ocf.Magic {
 		return containerLines(ctx, name, br, func(l line, err error) bool {
@@ -165,19 +169,23 @@ func (in *inputs) file(ctx context.Context, name string, yield func(line, error)
 			return yield(l, nil)
 		})
 	}
+	_, compressed := r.(*gzip.Reader)
 	for no := int64(1); ctx.Err() == nil; no++ {
-		text, err := readLine(br)
+		text, n, err := readLine(br)
+		if end += n; compressed {
+			end = 0
+		}
 		switch {
 		case errors.Is(err, io.EOF):
 			return true
 		case errors.Is(err, errLongLine):
-			if !yield(line{file: name, no: no, text: text, err: err}, nil) {
+			if !yield(line{file: name, no: no, end: end, text: text, err: err}, nil) {
 				return false
 			}
 		case err != nil:
 			return fail(fmt.Errorf("%s:%d: %w", name, no, err))
 		default:
-			if !yield(line{file: name, no: no, text: text}, nil) {
+			if !yield(line{file: name, no: no, end: end, text: text}, nil) {
 				return false
 			}
 		}
@@ -259,34 +267,36 @@ func isEmpty(text []byte) bool { return len(bytes.TrimSpace(text)) == 0 }
 
 var errLongLine = fmt.Errorf("longer than %d bytes", maxLine)
 
-// readLine returns a line without its line feed. If a line is too long,
-// readLine returns the beginning and errLongLine. The last line needs no line
-// feed.
-func readLine(br *bufio.Reader) ([]byte, error) {
+// readLine returns a line without its line feed, and the number of bytes that
+// were read. If a line is too long, readLine returns the beginning and
+// errLongLine. The last line needs no line feed.
+func readLine(br *bufio.Reader) ([]byte, int64, error) {
 	text, err := br.ReadSlice('\n')
+	n := int64(len(text))
 	if err == nil {
-		return bytes.TrimSuffix(text[:len(text)-1], []byte("\r")), nil
+		return bytes.TrimSuffix(text[:len(text)-1], []byte("\r")), n, nil
 	}
 	if errors.Is(err, io.EOF) && len(text) > 0 {
-		return text, nil
+		return text, n, nil
 	}
 	if !errors.Is(err, bufio.ErrBufferFull) {
-		return nil, err
+		return nil, n, err
 	}
 	long := bytes.Clone(text)
 	for errors.Is(err, bufio.ErrBufferFull) {
 		text, err = br.ReadSlice('\n')
+		n += int64(len(text))
 		if len(long) <= maxLine {
 			long = append(long, text...)
 		}
 	}
 	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, err
+		return nil, n, err
 	}
 	if len(long) > maxLine {
-		return long[:100], errLongLine
+		return long[:100], n, errLongLine
 	}
-	return bytes.TrimRight(long, "\r\n"), nil
+	return bytes.TrimRight(long, "\r\n"), n, nil
 }
 
 // guessFormat guesses the format of a file. text is the first line of the file

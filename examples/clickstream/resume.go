@@ -51,7 +51,9 @@ func resume(ctx context.Context, o *options, in *inputs, reg *registry.Client, s
 	begin := time.Now()
 	bar := startProgress(os.Stderr, o.quiet, func() step { return step{events: src.Stats().Delivered} })
 	lines := lineParser{in: in, format: o.format}
+	last := map[string]int64{} // the number of the last line that this run has read
 	err = src.Run(ctx, func(ctx context.Context, tx *producer.Tx, l source.Line) error {
+		last[l.File] = max(last[l.File], l.Number)
 		read, header := lineOf(l)
 		e, reason, err := lines.event(ctx, read, header)
 		switch {
@@ -76,7 +78,7 @@ func resume(ctx context.Context, o *options, in *inputs, reg *registry.Client, s
 	}
 	rctx, cancelRead := context.WithTimeout(context.WithoutCancel(ctx), time.Minute+took)
 	defer cancelRead()
-	return r, errors.Join(err, r.compareWithLog(rctx, o, in, des), schemaOf(rctx, reg, r))
+	return r, errors.Join(err, r.compareWithLog(rctx, o, in, last, des), schemaOf(rctx, reg, r))
 }
 
 // lineOf returns a line of the source and the first line of its file.
@@ -146,8 +148,10 @@ func fingerprint(e *clicks.ClickEvent) (uint64, error) {
 	return h.Sum64(), nil
 }
 
-// compareWithLog parses all files, and searches the topic for every event.
-func (r *report) compareWithLog(ctx context.Context, o *options, in *inputs, des *serde.Deserializer[clicks.ClickEvent]) error {
+// compareWithLog parses all files, and searches the topic for every event. A log
+// may grow meanwhile. So the account has the lines that were there before the
+// run, and the lines that the run has read. last has the numbers of the latter.
+func (r *report) compareWithLog(ctx context.Context, o *options, in *inputs, last map[string]int64, des *serde.Deserializer[clicks.ClickEvent]) error {
 	type expected struct {
 		times int64
 		file  string // the first file with the event
@@ -157,9 +161,23 @@ func (r *report) compareWithLog(ctx context.Context, o *options, in *inputs, des
 	lines := lineParser{in: in, format: o.format}
 	var first line
 	var sz sizes
+	before := map[string]int64{}
+	for i, name := range in.files {
+		now, err := os.Stat(name)
+		if err == nil && !os.SameFile(now, in.infos[i]) {
+			err = fmt.Errorf("%s was replaced during the run", name)
+		}
+		if err != nil {
+			return fmt.Errorf("there are no accounts: %w: run again, and name rotated files under their new names too", err)
+		}
+		before[name] = in.infos[i].Size()
+	}
 	for l, err := range in.lines(ctx) {
 		if err != nil {
 			return err
+		}
+		if l.end > before[l.file] && l.no > last[l.file] {
+			continue // appended after the run
 		}
 		if l.no == 1 || isEmpty(first.text) {
 			first = line{file: l.file, no: l.no, text: bytes.Clone(l.text)}
@@ -205,7 +223,7 @@ func (r *report) compareWithLog(ctx context.Context, o *options, in *inputs, des
 	defer back.close()
 	r.Partitions = map[int32]int64{}
 	type lane struct{ visitor, file string }
-	last := map[lane]int64{}
+	latest := map[lane]int64{}
 	seen := map[uint64]int64{}
 	err = back.each(ctx, func(partition int32) { r.Partitions[partition] += 0 }, func(rec *kgo.Record) error {
 		var e clicks.ClickEvent
@@ -225,10 +243,10 @@ func (r *report) compareWithLog(ctx context.Context, o *options, in *inputs, des
 		seen[f]++
 		if x.times == 1 && seen[f] == 1 {
 			at := lane{e.Visitor, x.file}
-			if e.SourceLine < last[at] {
+			if e.SourceLine < latest[at] {
 				r.OutOfOrder++
 			}
-			last[at] = e.SourceLine
+			latest[at] = e.SourceLine
 		}
 		return nil
 	})

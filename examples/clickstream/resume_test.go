@@ -3,14 +3,20 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/avroline/avroline/producer/producertest"
 	"github.com/avroline/avroline/registry/registrytest"
@@ -148,5 +154,41 @@ func TestResumeAfterKills(t *testing.T) {
 	}
 	if twice.Twice != r.Delivered {
 		t.Errorf("%d twice, want %d", twice.Twice, r.Delivered)
+	}
+}
+
+// TestResumeWhileLogGrows appends lines to the log when the run has read the
+// log, before the run makes the account. The next run publishes the lines.
+func TestResumeWhileLogGrows(t *testing.T) {
+	t.Parallel()
+	b := producertest.Start(t)
+	log := filepath.Join(t.TempDir(), "log")
+	extend := func(lines int, seed uint64) {
+		f, err := os.OpenFile(log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+		if err == nil {
+			err = errors.Join(writeSample(f, lines, seed), f.Close())
+		}
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	extend(300, 1)
+	var late sync.Once
+	b.Cluster().Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.EndTxn}, Observe: true, Count: -1, When: func(kmsg.Request) bool {
+		late.Do(func() { extend(100, 2) })
+		return true
+	}})
+	o, err := parseOptions([]string{
+		"--brokers", b.Addrs()[0], "--registry", registrytest.Start(t).URL, "--partitions", "3", "--send", "transaction", "--resume", "--quiet",
+		"--rejects", filepath.Join(t.TempDir(), "rejects"), "--input", log,
+	}, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, lines := range []int64{300, 400} {
+		r, err := run(t.Context(), o)
+		if err != nil || !r.balanced() || r.Lines != lines || r.Lost != 0 {
+			t.Errorf("want %d lines: %+v, %v", lines, r, err)
+		}
 	}
 }

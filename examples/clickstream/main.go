@@ -41,11 +41,13 @@ func main() {
 	interrupted := ctx.Err() != nil
 	stop()
 	if r != nil {
+		var failed error
 		if o.json {
-			err = errors.Join(err, r.writeJSON(os.Stdout))
+			failed = r.writeJSON(os.Stdout)
 		} else {
-			r.writeText(os.Stdout)
+			failed = r.writeText(os.Stdout, err)
 		}
+		err = errors.Join(err, failed)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "clickstream:", err)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -56,10 +57,14 @@ func (r *report) balanced() bool {
 
 func (r *report) writeJSON(w io.Writer) error { return json.NewEncoder(w).Encode(r) }
 
-func (r *report) writeText(w io.Writer) {
+// writeText writes the report of a run. err is the error of the run, or nil.
+func (r *report) writeText(out io.Writer, err error) error {
+	w := new(bytes.Buffer)
 	switch {
 	case r.Interrupted:
 		fmt.Fprint(w, "clickstream: interrupted; this is what was done\n\n")
+	case err != nil:
+		fmt.Fprint(w, "clickstream: failed; this is what was done\n\n")
 	case r.balanced():
 		fmt.Fprint(w, "clickstream: the accounts balance\n\n")
 	default:
@@ -102,6 +107,8 @@ func (r *report) writeText(w io.Writer) {
 	}
 	row("partitions", fmt.Sprint(len(r.Partitions)), r.spread())
 	row("schema", fmt.Sprintf("id %d", r.SchemaID), fmt.Sprintf("version %d of %s", r.Version, r.Subject))
+	_, err = out.Write(w.Bytes())
+	return err
 }
 
 func (r *report) sent() string {

@@ -150,6 +150,27 @@ func parseLine(parse parser, l line, e *clicks.ClickEvent) error {
 	if e.Visitor == "" {
 		e.Visitor = visitor(e.IP, e.UserAgent)
 	}
+	return checkSize(l.text, e)
+}
+
+// maxEvent is the largest size of an event and its key in bytes. It is below
+// the default limits of a producer (1,000,000) and of a topic. A producer would
+// refuse a larger event too. But then a transaction would lose its other
+// events, and a resumed run would never get behind the event.
+const maxEvent = 900_000
+
+// checkSize refuses an event that is too large. text is the line.
+func checkSize(text []byte, e *clicks.ClickEvent) error {
+	if len(text) < maxEvent/10 { // even if each byte was escaped, in the value and in the key
+		return nil
+	}
+	avro, err := e.AppendAvro(nil)
+	if err != nil {
+		return err
+	}
+	if size := framing + len(avro) + len(e.Visitor); size > maxEvent {
+		return fmt.Errorf("the event has %d bytes, and the limit is %d", size, maxEvent)
+	}
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -12,6 +13,9 @@ import (
 	"testing"
 
 	"github.com/google/uuid"
+
+	"github.com/avroline/avroline/producer/producertest"
+	"github.com/avroline/avroline/registry/registrytest"
 )
 
 // TestRun checks that the report accounts for all lines, in each way to send.
@@ -58,6 +62,35 @@ func TestRun(t *testing.T) {
 				if _, ok := members[name]; !ok {
 					t.Errorf("the JSON report lacks %s", name)
 				}
+			}
+		})
+	}
+}
+
+// TestLargeEvents checks that an event that is too large is rejected, in each
+// way to send. The other lines are published.
+func TestLargeEvents(t *testing.T) {
+	t.Parallel()
+	var text strings.Builder
+	for _, n := range []int{10, 1_000_100, 100, 850_000, 10} {
+		fmt.Fprintf(&text, `{"at":1,"ip":"h","url":"/%s"}`+"\n", strings.Repeat("x", n))
+	}
+	fmt.Fprintf(&text, `{"at":1,"visitor":"%s","url":"/"}`+"\n", strings.Repeat("v", 500_000)) // also the key
+	log := writeText(t, filepath.Join(t.TempDir(), "log"), text.String())
+	for _, send := range []string{"async", "sync", "forget", "transaction", "transaction --resume"} {
+		t.Run(send, func(t *testing.T) {
+			t.Parallel()
+			args := append(strings.Fields("--quiet --partitions 1 --send "+send), "--rejects", filepath.Join(t.TempDir(), "rejects"), log)
+			if strings.Contains(send, "resume") {
+				args = append(args, "--brokers", producertest.Start(t).Addrs()[0], "--registry", registrytest.Start(t).URL)
+			}
+			o, err := parseOptions(args, io.Discard)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r, err := run(t.Context(), o)
+			if err != nil || !r.balanced() || r.Lines != 6 || r.Rejected != 2 {
+				t.Errorf("%+v, %v", r, err)
 			}
 		})
 	}

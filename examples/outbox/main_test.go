@@ -5,9 +5,12 @@ import (
 	"testing"
 )
 
+// programEnv lets the test binary run as the program.
+const programEnv = "AVROLINE_TEST_OUTBOX"
+
 // TestMain lets the test binary run as the worker.
 func TestMain(m *testing.M) {
-	if os.Getenv(workerEnv) != "" {
+	if os.Getenv(workerEnv) != "" || os.Getenv(programEnv) != "" {
 		main()
 		return
 	}

@@ -25,6 +25,7 @@ import (
 	"os/signal"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/avroline/avroline/examples/events/ledger"
@@ -69,7 +70,7 @@ func booking(brokers []string, reg *registry.Client, pod string) (*processor.Pro
 }
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	run := func() error { return demo(ctx) }
 	if brokers := os.Getenv("BROKERS"); brokers != "" {

@@ -38,6 +38,8 @@ import (
 	"github.com/avroline/avroline/registry/registrytest"
 )
 
+var errOneServer = errors.New("only one of BROKERS and REGISTRY is set: set both or none, because schema ids are valid only with their own registry")
+
 func main() {
 	postgres := flag.String("postgres", "", "the `URL` of a PostgreSQL database to use instead of SQLite")
 	n := flag.Int("orders", 300, "number of orders")
@@ -134,6 +136,9 @@ func (s *setting) usePostgreSQL(ctx context.Context, postgres string) (drop func
 // given.
 func (s *setting) startServers() (end func(), err error) {
 	s.Brokers, s.Registry = os.Getenv("BROKERS"), os.Getenv("REGISTRY")
+	if (s.Brokers == "") != (s.Registry == "") {
+		return nil, errOneServer
+	}
 	if s.Brokers != "" {
 		return func() {}, nil
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"testing"
 )
@@ -15,6 +16,20 @@ func TestMain(m *testing.M) {
 		return
 	}
 	os.Exit(m.Run())
+}
+
+// TestOneServer checks that the program refuses a cluster without its registry.
+func TestOneServer(t *testing.T) {
+	for _, name := range []string{"BROKERS", "REGISTRY"} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv("BROKERS", "")
+			t.Setenv("REGISTRY", "")
+			t.Setenv(name, "127.0.0.1:1")
+			if _, err := new(setting).startServers(); !errors.Is(err, errOneServer) {
+				t.Error(err)
+			}
+		})
+	}
 }
 
 // The output is also in the documentation.

@@ -26,7 +26,10 @@ import (
 	"github.com/avroline/avroline/serde"
 )
 
-var errNoMoney = errors.New("not enough money in the account")
+var (
+	errNoMoney   = errors.New("not enough money in the account")
+	errOneServer = errors.New("only one of BROKERS and REGISTRY is set: set both or none, because schema ids are valid only with their own registry")
+)
 
 // bank holds the balances of the accounts. The program accepts a transfer only
 // if the balance is large enough. A balance changes only after the transfer is
@@ -107,6 +110,9 @@ func main() {
 
 func start(ctx context.Context) error {
 	brokers, registryURL := os.Getenv("BROKERS"), os.Getenv("REGISTRY")
+	if (brokers == "") != (registryURL == "") {
+		return errOneServer
+	}
 	var embedded *producertest.Broker
 	if brokers == "" {
 		var err error
@@ -115,8 +121,6 @@ func start(ctx context.Context) error {
 		}
 		defer func() { _ = embedded.Close() }()
 		brokers = strings.Join(embedded.Addrs(), ",")
-	}
-	if registryURL == "" {
 		server, err := registrytest.NewServer()
 		if err != nil {
 			return err

@@ -1,5 +1,25 @@
 package main
 
+import (
+	"errors"
+	"testing"
+)
+
+// TestOneServer checks that the program does not write to a real cluster with
+// the schema ids of another registry.
+func TestOneServer(t *testing.T) {
+	for _, name := range []string{"BROKERS", "REGISTRY"} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv("BROKERS", "")
+			t.Setenv("REGISTRY", "")
+			t.Setenv(name, "127.0.0.1:1")
+			if err := start(t.Context()); !errors.Is(err, errOneServer) {
+				t.Error(err)
+			}
+		})
+	}
+}
+
 // The output is also in the documentation.
 func Example() {
 	main()

@@ -72,17 +72,27 @@ func booking(brokers []string, reg *registry.Client, pod string) (*processor.Pro
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	run := func() error { return demo(ctx) }
-	if brokers := os.Getenv("BROKERS"); brokers != "" {
-		run = func() error { return real(ctx, strings.Split(brokers, ","), os.Args[1:]) }
-	}
-	if err := run(); err != nil {
+	if err := run(ctx, os.Args[1:]); err != nil {
 		log.Print(err)
 		os.Exit(1) //nolint:gocritic // the context ends with the process
 	}
 }
 
-var errUsage = errors.New("usage: processor [place N | sums]")
+var (
+	errUsage     = errors.New("usage: processor [place N | sums]")
+	errOneServer = errors.New("only one of BROKERS and REGISTRY is set: set both or none, because schema ids are valid only with their own registry")
+)
+
+func run(ctx context.Context, args []string) error {
+	brokers := os.Getenv("BROKERS")
+	switch {
+	case (brokers == "") != (os.Getenv("REGISTRY") == ""):
+		return errOneServer
+	case brokers == "":
+		return demo(ctx)
+	}
+	return real(ctx, strings.Split(brokers, ","), args)
+}
 
 // real runs the command in args with real brokers.
 func real(ctx context.Context, brokers, args []string) error {

@@ -3,7 +3,9 @@ package main
 import (
 	"flag"
 	"fmt"
+	"log/slog"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -25,6 +27,9 @@ type config struct {
 	traces   bool // the environment names a collector of traces
 }
 
+// maxLoad bounds the orders per second of --load.
+const maxLoad = 1_000_000
+
 // readConfig reads the flags. Settings of the producer and the registry client
 // come from the file and from variables that begin with AVROLINE_, for example
 // AVROLINE_SASL_USERNAME. docs/configuration.md lists the settings.
@@ -44,6 +49,9 @@ func readConfig(args []string, getenv func(string) string) (config, error) {
 	}
 	if f.NArg() > 0 {
 		return config{}, fmt.Errorf("unknown argument %q: the program takes flags only, see --help", f.Arg(0))
+	}
+	if c.load < 0 || c.load > maxLoad {
+		return config{}, fmt.Errorf("--load %d: must be from 0 to %d", c.load, maxLoad)
 	}
 	if brokers != "" {
 		c.brokers = strings.Split(brokers, ",")
@@ -69,7 +77,7 @@ func (c config) producerOptions(opts ...producer.Option) []producer.Option {
 }
 
 // openRegistry makes the registry client.
-func (c config) openRegistry(opts ...registry.Option) (*registry.Client, error) {
+func (c config) openRegistry(log *slog.Logger, opts ...registry.Option) (*registry.Client, error) {
 	var urls []string
 	if c.registry != "" {
 		urls = []string{c.registry}
@@ -77,9 +85,27 @@ func (c config) openRegistry(opts ...registry.Option) (*registry.Client, error) 
 	if c.file != "" {
 		opts = append(opts, registry.WithConfigFile(c.file))
 	}
-	// The disk cache lets the service start while the registry is away.
-	if cache, err := os.UserCacheDir(); err == nil && c.registry != "" && !c.embedded() {
-		opts = append(opts, registry.WithDiskCache(cache+"/avroline-service"))
+	opts = append(opts, registry.WithLogger(log))
+	if c.registry != "" && !c.embedded() {
+		// The disk cache lets the service start while the registry is away. The
+		// service also works without the cache, for example in a container
+		// without a writable folder.
+		dir, err := cacheFolder()
+		if err != nil {
+			log.Warn("no_disk_cache", "err", err)
+		} else {
+			opts = append(opts, registry.WithDiskCache(dir))
+		}
 	}
 	return registry.New(urls, append(opts, registry.WithEnviron(""))...)
+}
+
+// cacheFolder makes the folder of the disk cache.
+func cacheFolder() (string, error) {
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return "", err
+	}
+	dir = filepath.Join(dir, "avroline-service")
+	return dir, os.MkdirAll(dir, 0o700)
 }

@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"time"
 
@@ -73,6 +74,10 @@ func (s *service) placeOrder(w http.ResponseWriter, r *http.Request) {
 		problem(w, http.StatusBadRequest, "the body is not an order: "+err.Error())
 		return
 	}
+	if _, err := in.Token(); !errors.Is(err, io.EOF) {
+		problem(w, http.StatusBadRequest, "the body is not an order: there is text after the object")
+		return
+	}
 	if o.Customer == "" || o.TotalCents <= 0 {
 		problem(w, http.StatusBadRequest, "an order needs a customer and total_cents of at least 1")
 		return
@@ -99,7 +104,8 @@ func (s *service) cancelOrder(w http.ResponseWriter, r *http.Request) {
 // answerPublish turns the outcome of an event into an HTTP answer.
 //
 //   - Delivered means that the event is in the log, once.
-//   - Not sent means that the event is in no log. The client may try again.
+//   - Not sent means that the event is in no log. The client may try again,
+//     unless the cause is the content of the request.
 //   - Unknown means that the event is in the log at most once. The client
 //     must not simply try again, because a second try has a new order id.
 func (s *service) answerPublish(ctx context.Context, w http.ResponseWriter, ok int, id uuid.UUID, d producer.Delivery, err error) {
@@ -109,11 +115,20 @@ func (s *service) answerPublish(ctx context.Context, w http.ResponseWriter, ok i
 	case errors.Is(err, producer.ErrOutcomeUnknown):
 		s.log.WarnContext(ctx, "order_unknown", "order", id, "err", err)
 		problem(w, http.StatusAccepted, "the order may be placed, ask for it later: "+id.String())
+	case isContent(producer.ReasonOf(err)):
+		s.log.InfoContext(ctx, "order_not_valid", "order", id, "err", err)
+		problem(w, http.StatusBadRequest, "the request cannot be published: it is too large, or has text that is not UTF-8")
 	default:
 		s.log.WarnContext(ctx, "order_refused", "order", id, "err", err)
 		w.Header().Set("Retry-After", "5")
 		problem(w, http.StatusServiceUnavailable, "the order is not placed, try again")
 	}
+}
+
+// isContent reports whether a message failed because of its content. The same
+// message would fail again.
+func isContent(r producer.Reason) bool {
+	return r == producer.ReasonEncode || r == producer.ReasonTooLarge
 }
 
 func problem(w http.ResponseWriter, status int, text string) {

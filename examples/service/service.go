@@ -55,7 +55,7 @@ func newService(ctx context.Context, c config, log *slog.Logger) (*service, erro
 	if s.traces, err = openTraces(ctx, c); err != nil {
 		return nil, err
 	}
-	if s.registry, err = c.openRegistry(registry.WithLogger(log), metrics.Registry("registry"), s.traces.Registry()); err != nil {
+	if s.registry, err = c.openRegistry(log, metrics.Registry("registry"), s.traces.Registry()); err != nil {
 		return nil, err
 	}
 	serializer, err := serde.NewSerializer(s.registry, s.traces.Serde())

@@ -149,11 +149,39 @@ func TestOrders(t *testing.T) {
 		{"POST", "/orders", `{"customer":"ada","total_cents":0}`},
 		{"POST", "/orders", `{"customer":"ada","total_cents":1,"discount":5}`},
 		{"POST", "/orders", `{"customer":"` + strings.Repeat("a", 70<<10) + `","total_cents":1}`},
+		{"POST", "/orders", `{"customer":"ada","total_cents":1} x`},
+		{"POST", "/orders", `{"customer":"ada","total_cents":1}}`},
 		{"DELETE", "/orders/17", ``},
+		{"DELETE", "/orders/" + p.OrderID.String() + "?reason=%ff", ``},
+		{"DELETE", "/orders/" + p.OrderID.String() + "?reason=" + strings.Repeat("a", 1_000_100), ``},
 	} {
 		if code, body := r.do(t, bad.method, bad.path, bad.body); code != http.StatusBadRequest || !strings.Contains(body, "problem") {
 			t.Errorf("%.60v: %d %s", bad, code, body)
 		}
+	}
+}
+
+// TestNoCacheFolder starts the service where no folder can be made, for example
+// in a container without a writable folder.
+func TestNoCacheFolder(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file") // no folder can be made under a file
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"HOME", "XDG_CACHE_HOME", "LocalAppData"} {
+		t.Setenv(name, file)
+	}
+	var log strings.Builder
+	c := config{brokers: []string{"127.0.0.1:1"}, registry: "http://127.0.0.1:1"}
+	reg, err := c.openRegistry(slog.New(slog.NewTextHandler(&log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := reg.Close(); err != nil {
+		t.Error(err)
+	}
+	if strings.Count(log.String(), "\n") != 1 || !strings.Contains(log.String(), "no_disk_cache") {
+		t.Errorf("the log: %s", &log)
 	}
 }
 
@@ -326,6 +354,8 @@ func TestConfig(t *testing.T) {
 		{"environment", nil, func(k string) string { return map[string]string{"AVROLINE_BOOTSTRAP_SERVERS": "a:1"}[k] }, false, nil, ""},
 		{"file", []string{"--config", file}, none, false, nil, ""},
 		{"registry alone", []string{"--registry", "http://r"}, none, true, nil, "needs --brokers"},
+		{"load", []string{"--load", "2000000000"}, none, true, nil, "--load 2000000000: must be from 0 to"},
+		{"negative load", []string{"--load", "-1"}, none, true, nil, "--load -1: must be from 0 to"},
 		{"argument", []string{"now"}, none, true, nil, `unknown argument "now"`},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -134,32 +134,99 @@ func TestLogCatalogue(t *testing.T) {
 
 var codeBlock = regexp.MustCompile("(?s)```.*?```|`[^`\n]*`")
 
-var link = regexp.MustCompile(`\]\(([^)#\s]+)(#[^)\s]*)?\)`)
+// link has the path and the heading of a link. One of them may be empty.
+var link = regexp.MustCompile(`\]\(([^)#\s]*)(?:#([^)\s]*))?\)`)
 
-// TestLinks checks that every relative link of a page leads to a file.
+var (
+	fencedBlock = regexp.MustCompile("(?s)```.*?```")
+	heading     = regexp.MustCompile(`(?m)^#+ +(.*?) *$`)
+	notInAnchor = regexp.MustCompile(`[^\p{L}\p{N}_ -]`)
+)
+
+// anchors returns the anchors that GitHub gives to the headings of a page.
+func anchors(page string) map[string]bool {
+	found := map[string]bool{}
+	for _, m := range heading.FindAllStringSubmatch(fencedBlock.ReplaceAllString(page, ""), -1) {
+		anchor := strings.ReplaceAll(notInAnchor.ReplaceAllString(strings.ToLower(m[1]), ""), " ", "-")
+		unique := anchor
+		for n := 1; found[unique]; n++ {
+			unique = anchor + "-" + strconv.Itoa(n)
+		}
+		found[unique] = true
+	}
+	return found
+}
+
+// deadLinks returns the relative links of a page that lead to no file, or to no
+// heading of a page. read reads a file beside the page.
+func deadLinks(page string, read func(name string) (string, error)) (dead []string) {
+	for _, m := range link.FindAllStringSubmatch(codeBlock.ReplaceAllString(page, ""), -1) {
+		name, anchor := m[1], m[2]
+		if strings.Contains(name, "://") || strings.HasPrefix(name, "mailto:") {
+			continue
+		}
+		target := page
+		if name != "" {
+			var err error
+			if target, err = read(name); err != nil {
+				dead = append(dead, name)
+				continue
+			}
+		}
+		if anchor != "" && !anchors(target)[anchor] {
+			dead = append(dead, name+"#"+anchor)
+		}
+	}
+	return dead
+}
+
+// TestLinks checks that every relative link of a page leads to a file, and to a
+// heading of the file if the link names a heading.
 func TestLinks(t *testing.T) {
 	t.Parallel()
-	pages, err := filepath.Glob(filepath.Join(root, "docs/*.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	top, err := filepath.Glob(filepath.Join(root, "*.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, page := range append(pages, top...) {
-		text, err := os.ReadFile(page)
+	seen := 0
+	for _, pattern := range []string{"*.md", "docs/*.md", "examples/*/*.md"} {
+		pages, err := filepath.Glob(filepath.Join(root, pattern))
 		if err != nil {
 			t.Fatal(err)
 		}
-		prose := codeBlock.ReplaceAllString(string(text), "")
-		for _, m := range link.FindAllStringSubmatch(prose, -1) {
-			if strings.Contains(m[1], "://") || strings.HasPrefix(m[1], "mailto:") {
-				continue
+		for _, page := range pages {
+			text, err := os.ReadFile(page)
+			if err != nil {
+				t.Fatal(err)
 			}
-			if _, err := os.Stat(filepath.Join(filepath.Dir(page), m[1])); err != nil {
-				t.Errorf("%s links to %s: %v", strings.TrimPrefix(page, root+"/"), m[1], err)
+			seen += strings.Count(string(text), ".md#")
+			dead := deadLinks(string(text), func(name string) (string, error) {
+				path := filepath.Join(filepath.Dir(page), name)
+				if info, err := os.Stat(path); err != nil || info.IsDir() {
+					return "", err
+				}
+				target, err := os.ReadFile(path)
+				return string(target), err
+			})
+			for _, name := range dead {
+				t.Errorf("%s links to %s, which does not exist", strings.TrimPrefix(page, root+"/"), name)
 			}
 		}
+	}
+	if seen == 0 {
+		t.Error("no link with a heading was found: this test sees too little")
+	}
+}
+
+// TestDeadLinks checks that the test of the links sees each kind of dead link.
+func TestDeadLinks(t *testing.T) {
+	t.Parallel()
+	const page = "# Title\n[a](b.md#five-faults) [a](b.md#four-faults) [a](none.md) [a](#title) [a](#other) [a](b.md#code-of-a-b)\n" +
+		"[a](b.md#again-1) [a](b.md#again-2) [a](b.md#no-heading) [a](https://example.com/#x) `[a](code.md)`\n"
+	const other = "## Five faults\n## `Code` of a, b\n### Again\n### Again\n```\n# No heading\n```\n"
+	got := deadLinks(page, func(name string) (string, error) {
+		if name != "b.md" {
+			return "", fs.ErrNotExist
+		}
+		return other, nil
+	})
+	if want := []string{"b.md#four-faults", "none.md", "#other", "b.md#again-2", "b.md#no-heading"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }

@@ -74,7 +74,7 @@ func (e *emitter) literal(l *literal) string {
 			return "nil"
 		case t.Nilable:
 			return e.literal(l.Elems[0])
-		case t.Elem.Kind == kindRecord && !l.Elems[0].New && !t.Elem.Record.Pkg.Loaded:
+		case t.Elem.Kind == kindRecord && !l.Elems[0].New && t.Elem.Record.Pkg == e.file.Pkg:
 			return "&" + e.literal(l.Elems[0])
 		}
 		return "new(" + e.typed(l.Elems[0]) + ")"
@@ -144,7 +144,9 @@ func (e *emitter) recordLiteral(l *literal) string {
 		}
 		return out
 	}
-	if d.Pkg.Loaded { // its fields may have other Go types
+	// Only the package of a record knows the Go types of the fields, and has
+	// the unexported functions of its own types.
+	if d.Pkg != e.file.Pkg {
 		out = fmt.Sprintf("%s(%q, func(src []byte) (v %s, rest []byte, err error) {\nrest, err = v.ReadAvro(src)\nreturn v, rest, err\n})", e.avrobin("DefaultOwn"), l.Bytes, e.named(d.typeName))
 		if l.Type.Pointer {
 			return "new(" + out + ")"

@@ -92,15 +92,21 @@ func (w *writer) key(k string) {
 }
 
 // object appends v. The function replace may write a member in its own way and
-// then returns true.
+// then returns true. Names and keywords lose their JSON escapes, because
+// avrobin.InnerSchema compares their text.
 func (w *writer) object(v *Value, replace func(Member) bool) {
 	w.dst = append(w.dst, '{')
 	for i, m := range v.Members {
 		if i > 0 {
 			w.dst = append(w.dst, ',')
 		}
-		if !replace(m) {
-			w.key(m.Key)
+		if replace(m) {
+			continue
+		}
+		w.key(m.Key)
+		if isWord := m.Key == "type" || m.Key == "name" || m.Key == "namespace"; isWord && m.Value.Kind == JSONString {
+			w.dst = AppendQuoted(w.dst, m.Value.Str)
+		} else {
 			w.dst = m.Value.AppendCompact(w.dst)
 		}
 	}

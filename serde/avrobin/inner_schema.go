@@ -248,7 +248,11 @@ func (c *cutter) appendSchema(text, namespace string) {
 			c.out = append(c.out, text...)
 			return
 		}
-		c.appendType(fullName(namespace, name), text, namespace)
+		full := fullName(namespace, name)
+		if _, ok := c.definitions[full]; !ok {
+			full = name // a type without namespace
+		}
+		c.appendType(full, text, namespace)
 	case '[':
 		copied := 0
 		elements(text, 0, func(from, to int) {

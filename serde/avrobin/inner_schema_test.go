@@ -81,6 +81,11 @@ func TestInnerSchema(t *testing.T) {
 		// Some names are words of the schema language, and some texts have
 		// brackets.
 		`{"type":"record","name":"n.array","doc":"]}\"{[","fields":[{"name":"a","type":{"type":"array","items":{"type":"record","name":"map","fields":[{"name":"i","type":"int","default":3},{"name":"m","type":["null","n.map","array"],"default":null}]}},"default":[]},{"name":"s","type":{"type":"fixed","name":"n.string","size":3}},{"name":"t","type":["string","n.string"]}]}`,
+		// A type without namespace is defined and named inside a namespace.
+		`{"type":"record","name":"Order","namespace":"shop","fields":[{"name":"total","type":{"type":"record","name":"Money","namespace":"","fields":[{"name":"cents","type":"long"}]}},{"name":"line","type":{"type":"record","name":"Line","fields":[{"name":"price","type":"Money"},{"name":"more","type":["null",{"type":"array","items":"Money"}]}]}}]}`,
+		`[{"type":"record","name":"Money","fields":[{"name":"next","type":["null","Money"]}]},{"type":"record","name":"shop.Line","fields":[{"name":"price","type":"Money"},{"name":"more","type":{"type":"map","values":"Money"}}]}]`,
+		// Names and keywords have JSON escapes.
+		`{"type":"record","n\u0061me":"shop.Order","fields":[{"name":"line","type":{"type":"rec\u006frd","n\u0061me":"L\u0069ne","fields":[{"name":"a","type":{"type":"arr\u0061y","items":"L\u0069ne"}},{"name":"f","type":{"type":"f\u0069xed","name":"F","n\u0061mespace":"sh\u006fp","size":1}},{"name":"g","type":"sho\u0070.F"}]}}]}`,
 		`["int",{"type":"enum","name":"E","symbols":["A"],"x":{"type":"E","fields":[{"type":"E"}]}},{"type":"record","name":"R","fields":[{"name":"e","type":"E","default":"A"}]}]`,
 	} {
 		s, err := avsc.Parse("t.avsc", []byte(text))

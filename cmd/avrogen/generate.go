@@ -250,14 +250,17 @@ func (g *generator) stale(sources []codegen.Source, files []codegen.File) ([]str
 	return stale, nil
 }
 
-// folders returns the output folder, the folders in the output folder, the
-// folders of files, and the folders of mapped namespaces.
+// folders returns the output folder, the folders of files, and the folders of
+// mapped namespaces. Without --package, each folder in the output folder may be
+// the package of an earlier namespace, so folders returns these folders too.
 func (g *generator) folders(files []codegen.File) []string {
 	folders := []string{"."}
-	entries, _ := os.ReadDir(g.output) // the folder may not exist yet
-	for _, e := range entries {
-		if e.IsDir() {
-			folders = append(folders, e.Name())
+	if g.packageName == "" {
+		entries, _ := os.ReadDir(g.output) // the folder may not exist yet
+		for _, e := range entries {
+			if e.IsDir() && !otherCode(filepath.Join(g.output, e.Name())) {
+				folders = append(folders, e.Name())
+			}
 		}
 	}
 	for _, f := range files {

@@ -92,7 +92,7 @@ func generatedIn(root, modulePath string) (map[string]codegen.External, error) {
 		}
 		base := d.Name()
 		if d.IsDir() {
-			if name != root && (strings.HasPrefix(base, ".") || strings.HasPrefix(base, "_") || base == "testdata" || base == "vendor" || hasGoMod(name)) {
+			if name != root && otherCode(name) {
 				return filepath.SkipDir
 			}
 			return nil
@@ -127,7 +127,13 @@ func generatedIn(root, modulePath string) (map[string]codegen.External, error) {
 	return out, err
 }
 
-func hasGoMod(dir string) bool {
+// otherCode reports whether the Go code in a folder is not part of the module
+// around the folder.
+func otherCode(dir string) bool {
+	base := filepath.Base(dir)
+	if strings.HasPrefix(base, ".") || strings.HasPrefix(base, "_") || base == "testdata" || base == "vendor" {
+		return true
+	}
 	_, err := os.Stat(filepath.Join(dir, "go.mod"))
 	return err == nil
 }

@@ -294,7 +294,11 @@ func (e *emitter) readOwn(d *ownDecl, at site, call string) {
 			e.p("err = v.UnmarshalText([]byte(own))\n%s", fail)
 			break
 		}
-		e.p("text, err := own.MarshalText()\n%s", fail)
+		value := "own"
+		if base.Kind == kindUUIDString {
+			value = e.typ(base) + "(own)" // the call returns an array
+		}
+		e.p("text, err := %s.MarshalText()\n%s", value, fail)
 		e.p("err = v.UnmarshalText(text)\n%s", fail)
 	case ownBinary:
 		e.newOwn(d)

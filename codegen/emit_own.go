@@ -352,8 +352,6 @@ func (e *emitter) ownLiteral(l *literal) string {
 	d := l.Type.Own
 	typ := e.typ(l.Type)
 	switch {
-	case len(l.Elems) == 0:
-		return "*new(" + typ + ")"
 	case d.Form == ownConvert && d.Base.Kind == kindEnum:
 		return fmt.Sprintf("%s(%q)", typ, d.Base.Enum.Symbols[l.Elems[0].Int].Avro)
 	case d.Form == ownConvert:

@@ -3,10 +3,11 @@ package codegen
 import (
 	"encoding/binary"
 	"math"
-	"math/big"
 	"slices"
-	"strconv"
 	"strings"
+
+	"github.com/avroline/avroline/internal/avsc"
+	"github.com/avroline/avroline/internal/unscaled"
 )
 
 // internal/avsc converts a default into its exact Avro binary, including the
@@ -31,12 +32,29 @@ func (b *builder) fillDefaults() {
 			}
 			r := literalReader{data: data}
 			field.Default = r.read(field.Type).orZero()
-			if r.misfit != "" {
-				field.Doc = append(field.Doc, docLines("The schema's default "+r.misfit+", so that New leaves the zero value.", fieldDocWidth)...)
+			if !t.pkg.External {
+				b.misfits(field, f)
 			}
 		}
 	}
 	b.nestedDefaults()
+}
+
+// misfits refuses a default that the Go type cannot hold. A text that is no
+// UUID is allowed, because many schemas have such a default. NewX and readers
+// then take the zero UUID.
+func (b *builder) misfits(field *fieldDecl, f *avsc.Field) {
+	documented := false
+	for _, m := range f.Type.Misfits(f.Default) {
+		switch {
+		case m.Logical != "uuid":
+			b.mistakeOnce(m.Pos, m.Fix, "%s", m.What)
+		case !documented:
+			documented = true
+			text := "The schema's " + strings.TrimPrefix(m.What, "the ") + ", so that New leaves the zero value."
+			field.Doc = append(field.Doc, docLines(text, fieldDocWidth)...)
+		}
+	}
 }
 
 // nestedDefaults handles fields of a record type that have no default. Such a
@@ -71,10 +89,7 @@ func (b *builder) nestedDefaults() {
 
 // literalReader reads the binary of a default into a literal. The bytes are
 // well formed, because this module made them.
-type literalReader struct {
-	data   []byte
-	misfit string // the reason why the Go type cannot hold the value, or ""
-}
+type literalReader struct{ data []byte }
 
 func (r *literalReader) long() int64 {
 	n, size := binary.Varint(r.data)
@@ -92,12 +107,9 @@ func (r *literalReader) read(t *typeExpr) *literal {
 	l := &literal{Type: t}
 	switch t.Kind {
 	case kindOwn:
-		before, misfit := r.data, r.misfit
-		base := r.read(t.Own.Base)
+		before := r.data
+		l.Elems = []*literal{r.read(t.Own.Base)}
 		l.Bytes = before[:len(before)-len(r.data)]
-		if r.misfit == misfit {
-			l.Elems = []*literal{base}
-		}
 	case kindNull:
 	case kindBool:
 		l.Bool = r.take(1)[0] != 0
@@ -113,17 +125,13 @@ func (r *literalReader) read(t *typeExpr) *literal {
 	case kindBytes:
 		l.Bytes = r.take(int(r.long()))
 	case kindUUIDString:
-		text := string(r.take(int(r.long())))
-		var ok bool
-		if l.Bytes, ok = parseUUID(text); !ok {
-			r.misfit = strconv.Quote(text) + " is no UUID"
-		}
+		l.Bytes, _ = avsc.ParseUUID(string(r.take(int(r.long()))))
 	case kindFixed, kindUUIDFixed, kindDuration:
 		l.Bytes = r.take(t.Avro.Size)
 	case kindDecimalBytes:
-		l.Unscaled = unscaled(r.take(int(r.long())))
+		l.Unscaled = unscaled.Read(r.take(int(r.long())))
 	case kindDecimalFixed:
-		l.Unscaled = unscaled(r.take(t.Size))
+		l.Unscaled = unscaled.Read(r.take(t.Size))
 	case kindRecord:
 		before := r.data
 		for _, f := range t.Record.Fields {
@@ -204,31 +212,9 @@ func (l *literal) isZero() bool {
 	case kindRecord:
 		return !l.Type.Pointer && !slices.ContainsFunc(l.Fields, func(f *literal) bool { return f != nil })
 	case kindOwn:
-		return len(l.Elems) == 0 || l.Type.Own.Form == ownConvert && l.Elems[0].isZero() && l.Type.Own.Base.Kind != kindEnum
+		return l.Type.Own.Form == ownConvert && l.Elems[0].isZero() && l.Type.Own.Base.Kind != kindEnum
 	case kindArray, kindMap, kindOptional, kindUnion:
 		return len(l.Elems) == 0
 	}
 	panic("codegen: unknown kind of type")
-}
-
-// unscaled returns the number of a decimal. b is the number in two's
-// complement, big-endian.
-func unscaled(b []byte) *big.Int {
-	n := new(big.Int).SetBytes(b)
-	if len(b) > 0 && b[0] >= 0x80 {
-		n.Sub(n, new(big.Int).Lsh(big.NewInt(1), uint(8*len(b))))
-	}
-	return n
-}
-
-// parseUUID reads the text of RFC 9562: 8-4-4-4-12 hexadecimal digits.
-func parseUUID(s string) ([]byte, bool) {
-	if len(s) != 36 || s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-' {
-		return nil, false
-	}
-	n, ok := new(big.Int).SetString(strings.ReplaceAll(s, "-", ""), 16)
-	if !ok || n.Sign() < 0 || strings.Count(s, "-") != 4 || strings.ContainsAny(s, "_+") {
-		return nil, false
-	}
-	return n.FillBytes(make([]byte, 16)), true
 }

@@ -334,8 +334,7 @@ func (t *typeExpr) goType(f *goFile) string {
 //	map                       Elems under Keys, sorted
 //	optional                  Elems[0], or none for null
 //	union                     Elems[0] of the branch Index; none for null
-//	own                       Elems[0] of the base type, Bytes: its encoding;
-//	                          no Elems if the base type cannot hold the value
+//	own                       Elems[0] of the base type, Bytes: its encoding
 //
 // If a literal is the Go zero value, fieldDecl.Default and Fields hold nil
 // instead. Elems never hold nil.

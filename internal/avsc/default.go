@@ -13,7 +13,8 @@ import (
 // s. The encoding is exact and never rounds a whole number. Under a union,
 // AppendDefault takes the first branch that fits. Since Avro 1.12 the branch
 // may be any branch (section "Unions"). Members that a record default does not
-// have take the defaults of their fields. A value that does not fit is an error
+// have take the defaults of their fields. A string that is no UUID becomes the
+// zero UUID under the logical type uuid. A value that does not fit is an error
 // of type [Errors] with the place in v.
 func (s *Schema) AppendDefault(dst []byte, v *Value) ([]byte, error) {
 	e := encoder{dst: dst, budget: newBudget(0)}
@@ -43,6 +44,7 @@ const maxDefault = 16 << 20 // maximum bytes of one encoded default
 type encoder struct {
 	dst        []byte
 	errs       Errors
+	misfits    []Misfit
 	budget     *budget
 	depth      int
 	overBudget bool
@@ -133,8 +135,12 @@ func (e *encoder) value(s *Schema, v *Value) {
 			e.mismatch(s, v)
 			return
 		}
-		e.long(int64(len(v.Str)))
-		e.dst = append(e.dst, v.Str...)
+		text := v.Str
+		if s.Logical.Name == "uuid" {
+			text = e.uuid(s, v)
+		}
+		e.long(int64(len(text)))
+		e.dst = append(e.dst, text...)
 	case Bytes, Fixed:
 		e.bytes(s, v)
 	case Enum:
@@ -171,6 +177,7 @@ func (e *encoder) whole(s *Schema, v *Value, bits int) {
 	case err != nil:
 		e.mistake(v.Pos, fmt.Sprintf("the default %s of type %s is not written as a whole number", shorten(v.Text), s.Kind), "write it without fraction and exponent")
 	default:
+		e.checkTime(s, v, n)
 		e.long(n)
 	}
 }
@@ -218,9 +225,11 @@ func (e *encoder) bytes(s *Schema, v *Value) {
 		e.mistake(v.Pos, fmt.Sprintf("the default of type %s has %d bytes, not %d", describe(s), n, s.Size), "write exactly as many code points \\u0000 to \\u00ff")
 		return
 	}
+	start := len(e.dst)
 	for _, c := range v.Str {
 		e.dst = append(e.dst, byte(c))
 	}
+	e.checkDecimal(s, v, e.dst[start:])
 }
 
 func (e *encoder) symbol(s *Schema, v *Value) {
@@ -297,7 +306,7 @@ func (e *encoder) union(s *Schema, v *Value) {
 		try.long(int64(i))
 		try.value(b, v)
 		if try.errs == nil {
-			e.dst = try.dst
+			e.dst, e.misfits = try.dst, append(e.misfits, try.misfits...)
 			return
 		}
 		if try.overBudget {

@@ -219,6 +219,9 @@ func (l *linter) fieldDefault(f *avsc.Field, path string) {
 	}
 	if f.Default != nil {
 		l.unknownMembers(t, f.Default, path)
+		for _, m := range t.Misfits(f.Default) {
+			l.report(defaultMisfit, m.Pos, path, m.What, m.Fix)
+		}
 	}
 }
 

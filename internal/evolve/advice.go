@@ -29,6 +29,11 @@ func changeText(x incompatible, newIsReader bool, earlier string) string {
 		return fmt.Sprintf("%s became %s", named(before), named(now))
 	case LogicalTypeChanged:
 		return fmt.Sprintf("%s became %s", meaning(before), meaning(now))
+	case DefaultMisfit:
+		if newIsReader {
+			return fmt.Sprintf("field %s is new, and %s", x.field.Name, x.misfit.What)
+		}
+		return fmt.Sprintf("field %s is gone, and in %s %s", x.field.Name, earlier, x.misfit.What)
 	case NameMismatch:
 		return fmt.Sprintf("%s became %s", before.Name, now.Name)
 	case MissingEnumSymbols:
@@ -70,6 +75,8 @@ func readerAdvice(x incompatible, earlier string) string {
 	switch x.kind {
 	case LogicalTypeChanged:
 		return fmt.Sprintf("Keep %s; for another meaning add a new field with a default.", meaning(x.w))
+	case DefaultMisfit:
+		return upperFirst(x.misfit.Fix) + "."
 	case MissingDefault:
 		if key := misplaced(x.field.Type); key != "" {
 			return fmt.Sprintf("Move %q from the type of %s to the field: no implementation reads it on a type.", key, x.field.Name)
@@ -103,6 +110,8 @@ func writerAdvice(x incompatible, earlier string) string {
 	switch x.kind {
 	case LogicalTypeChanged:
 		return fmt.Sprintf("Keep %s; for another meaning add a new field and fill both until no reader is left on %s.", meaning(x.r), earlier)
+	case DefaultMisfit:
+		return fmt.Sprintf("Keep the field %s: readers on %s cannot convert its default.", x.field.Name, earlier)
 	case MissingDefault:
 		return fmt.Sprintf("Keep the field %s: %s has no default for it.", x.field.Name, earlier)
 	case TypeMismatch:
@@ -122,6 +131,8 @@ func writerAdvice(x incompatible, earlier string) string {
 		return fmt.Sprintf("Rename one of the fields: %s takes both for %s.", earlier, x.field.Name)
 	}
 }
+
+func upperFirst(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 
 // misplaced returns the attribute that makes old data readable if the attribute
 // moves from the type of a field to the field.

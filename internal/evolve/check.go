@@ -218,7 +218,8 @@ type incompatible struct {
 	w, r    *avsc.Schema
 	from    schemaPos   // the writer's type
 	union   schemaPos   // the reader's union that has no branch for w
-	field   *avsc.Field // the reader's field that has no default
+	field   *avsc.Field // the reader's field that has no usable default
+	misfit  avsc.Misfit // the reason why the default of field is not usable
 	route   []hop       // the way from the writer's root to w
 }
 

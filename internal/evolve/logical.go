@@ -17,6 +17,11 @@ import (
 // the same bytes a different logical type, precision, scale or unit.
 const LogicalTypeChanged = "LOGICAL_TYPE_CHANGED"
 
+// DefaultMisfit is the type of a finding that a registry does not have. The
+// reader has a field that the writer does not write, and cannot convert the
+// default of the field to the logical type.
+const DefaultMisfit = "DEFAULT_MISFIT"
+
 // logical finds the places where values of w are read with another logical
 // type. The search follows the path of a value. Places where no value can be
 // read are left out, because such a place already has a finding. Each pair of
@@ -71,6 +76,9 @@ func (c *checker) logical(w, r schemaPos, seen map[pair]bool) (found []incompati
 	case avsc.Record:
 		for k, f := range r.s.Fields {
 			from := c.matcher.Fields(w.s, f)
+			if len(from) == 0 && f.Default != nil {
+				found = append(found, c.misfits(w, r, k)...)
+			}
 			if len(from) != 1 {
 				continue
 			}
@@ -80,6 +88,19 @@ func (c *checker) logical(w, r schemaPos, seen map[pair]bool) (found []incompati
 	default: // has nothing inside
 	}
 	return found
+}
+
+// misfits reports the default of field k of the reader r, if the default does
+// not fit a logical type.
+func (c *checker) misfits(w, r schemaPos, k int) []incompatible {
+	f := r.s.Fields[k]
+	all := f.Type.Misfits(f.Default)
+	if len(all) == 0 {
+		return nil
+	}
+	x := c.report(DefaultMisfit, w, schemaPos{r.s, all[0].Pos}, all[0].What, "fields", strconv.Itoa(k), "default")
+	x.field, x.misfit = f, all[0]
+	return []incompatible{x}
 }
 
 func logicalName(l avsc.Logical) string {

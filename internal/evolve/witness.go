@@ -132,6 +132,9 @@ func (x *witnesses) try(f incompatible) (*contract.Witness, string) {
 	if !ok {
 		return nil, noWitness
 	}
+	if f.kind == DefaultMisfit { // a plan does not convert
+		return &contract.Witness{JSON: v.json, Data: v.data, Reason: f.misfit.What}, ""
+	}
 	err := x.err
 	if x.plan != nil {
 		_, err = x.plan.Append(nil, v.data)

@@ -24,7 +24,9 @@ import (
 //
 // Registries do not know LogicalTypeChanged, because registries accept a change
 // of the logical type, precision, scale or unit. Most readers do not convert
-// the value, and read another value than the writer wrote.
+// the value, and read another value than the writer wrote. Registries do not
+// know DefaultMisfit either, because registries check a default only against
+// the type, and not against the logical type.
 const (
 	NameMismatch        = evolve.NameMismatch
 	FixedSizeMismatch   = evolve.FixedSizeMismatch
@@ -34,6 +36,7 @@ const (
 	MissingUnionBranch  = evolve.MissingUnionBranch
 	AmbiguousFieldAlias = evolve.AmbiguousFieldAlias
 	LogicalTypeChanged  = evolve.LogicalTypeChanged
+	DefaultMisfit       = evolve.DefaultMisfit
 )
 
 // Finding is a reason why two versions are incompatible.

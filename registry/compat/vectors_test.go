@@ -76,7 +76,9 @@ func TestPairs(t *testing.T) {
 
 // structural removes the findings that registries do not have.
 func structural(found []compat.Finding) []compat.Finding {
-	return slices.DeleteFunc(found, func(f compat.Finding) bool { return f.Type == compat.LogicalTypeChanged })
+	return slices.DeleteFunc(found, func(f compat.Finding) bool {
+		return f.Type == compat.LogicalTypeChanged || f.Type == compat.DefaultMisfit
+	})
 }
 
 type levelCase struct {

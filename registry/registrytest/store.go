@@ -377,7 +377,9 @@ func (s *store) conflicts(level compat.Level, sc *schema, versions []*version) (
 		return nil, invalidRequest("%v", err)
 	}
 	// A registry looks only at the structure.
-	findings = slices.DeleteFunc(findings, func(f compat.Finding) bool { return f.Type == compat.LogicalTypeChanged })
+	findings = slices.DeleteFunc(findings, func(f compat.Finding) bool {
+		return f.Type == compat.LogicalTypeChanged || f.Type == compat.DefaultMisfit
+	})
 	if len(findings) == 0 {
 		return nil, nil
 	}

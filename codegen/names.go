@@ -191,8 +191,9 @@ func PackageName(segment string) string {
 	}
 }
 
-// specialPackage are names that a package cannot have, and names that give a
-// folder a special meaning for the Go tool.
+// specialPackage are names that a package cannot have, names that give a folder
+// a special meaning for the Go tool, and documentation, because the Go tool
+// ignores the files of a package with this name.
 //
 //nolint:gochecknoglobals // a constant table
 var specialPackage = map[string]bool{
@@ -200,5 +201,5 @@ var specialPackage = map[string]bool{
 	"else": true, "fallthrough": true, "for": true, "func": true, "go": true, "goto": true, "if": true,
 	"import": true, "interface": true, "map": true, "package": true, "range": true, "return": true,
 	"select": true, "struct": true, "switch": true, "type": true, "var": true,
-	"internal": true, "main": true, "testdata": true, "vendor": true,
+	"documentation": true, "internal": true, "main": true, "testdata": true, "vendor": true,
 }

@@ -70,7 +70,7 @@ func TestPackageName(t *testing.T) {
 	t.Parallel()
 	for segment, want := range map[string]string{
 		"orders": "orders", "Orders": "orders", "v1": "v1", "1st": "st", "my_events": "myevents", "type": "typeavro",
-		"main": "mainavro", "internal": "internalavro", "_": "avro", "日本": "avro", "x_test": "xtest",
+		"documentation": "documentationavro", "main": "mainavro", "internal": "internalavro", "_": "avro", "日本": "avro", "x_test": "xtest",
 	} {
 		got := PackageName(segment)
 		if got != want {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"go/build"
 	"go/parser"
 	"go/token"
 	"io/fs"
@@ -108,6 +109,9 @@ func (g *generator) settings(cmd *cobra.Command, cfg *config, mapFlags []string)
 	}
 	if g.packageName != "" && (!token.IsIdentifier(g.packageName) || g.packageName == "_") {
 		return usagef("%s %q is not a Go package name: choose another name", source, g.packageName)
+	}
+	if g.packageName == ignoredPackage {
+		return usagef("%s %q is a name whose files the Go tool ignores: choose another name", source, g.packageName)
 	}
 	g.namespaces = maps.Clone(cfg.Generate.Map)
 	if g.namespaces == nil {
@@ -394,6 +398,10 @@ func modulePath(goMod string) string {
 	return ""
 }
 
+// ignoredPackage is a package name. The Go tool ignores the files with this
+// name.
+const ignoredPackage = "documentation"
+
 // rootPackage returns the name of the package in the output folder. If the
 // folder has Go files that avrogen did not generate, their package name is the
 // result. Otherwise the name comes from the folder's name.
@@ -404,10 +412,11 @@ func rootPackage(dir string) string {
 	}
 	slices.Sort(names)
 	for _, name := range names {
-		if strings.HasSuffix(name, "_test.go") || strings.HasSuffix(name, ".avro.go") {
+		if strings.HasSuffix(name, "_test.go") || strings.HasSuffix(name, ".avro.go") || !compiles(name) {
 			continue
 		}
-		if f, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.PackageClauseOnly); err == nil {
+		f, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.PackageClauseOnly)
+		if err == nil && f.Name.Name != ignoredPackage {
 			return f.Name.Name
 		}
 	}
@@ -416,4 +425,16 @@ func rootPackage(dir string) string {
 		return ""
 	}
 	return codegen.PackageName(filepath.Base(abs))
+}
+
+// compiles reports whether the name and the build constraints of a Go file
+// allow the file on a usual platform. The result is the same on every platform.
+func compiles(name string) bool {
+	context := build.Default
+	context.GOARCH, context.CgoEnabled, context.BuildTags = "amd64", true, nil
+	return slices.ContainsFunc([]string{"linux", "darwin", "windows"}, func(system string) bool {
+		context.GOOS = system
+		match, err := context.MatchFile(filepath.Dir(name), filepath.Base(name))
+		return err == nil && match
+	})
 }

@@ -28,7 +28,7 @@ func TestWorkIsLinear(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds the command with coverage counters")
 	}
-	command := build(t, ".", "github.com/avroline/avroline/...")
+	command := buildCounted(t, ".", "github.com/avroline/avroline/...")
 	field := func(i int, more string) string { return fmt.Sprintf(`{"name":"f%d"%s}`, i, more) }
 	// record is a record of n fields. The members of field i come from more.
 	record := func(n int, more func(i int) string) string {
@@ -201,7 +201,7 @@ func TestWorkIsLinear(t *testing.T) {
 		})
 	}
 	// The control does quadratic work, and the counters must show it.
-	control := build(t, "./testdata/quadratic", "./...")
+	control := buildCounted(t, "./testdata/quadratic", "./...")
 	small, large := control.work(t, nil, []string{"250"}, 0), control.work(t, nil, []string{"1000"}, 0)
 	if ratio := float64(large) / float64(small); ratio < 14 {
 		t.Errorf("control: %d statements, %d for four times the size", small, large)
@@ -296,8 +296,9 @@ func families(n int) map[string]string {
 // counted is a program with coverage counters.
 type counted struct{ file string }
 
-// build builds a package with coverage counters in the packages of pattern.
-func build(t *testing.T, pkg, pattern string) counted {
+// buildCounted builds a package with coverage counters in the packages of
+// pattern.
+func buildCounted(t *testing.T, pkg, pattern string) counted {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "command")
 	out, err := exec.CommandContext(t.Context(), "go", "build", "-cover", "-covermode=atomic", "-coverpkg="+pattern, "-o", file, pkg).CombinedOutput()

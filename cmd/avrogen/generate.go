@@ -387,12 +387,20 @@ func goModule(dir string) (root, module, importPath string, err error) {
 	return root, module, path.Join(module, filepath.ToSlash(rel)), nil
 }
 
-// modulePath returns the path in the module line of a go.mod.
+// modulePath returns the path of the module in a go.mod. The path is in a line
+// "module PATH", or in a block of parentheses.
 func modulePath(goMod string) string {
+	inBlock := false
 	for line := range strings.Lines(goMod) {
 		line, _, _ = strings.Cut(line, "//")
-		if words := strings.Fields(line); len(words) == 2 && words[0] == "module" {
+		words := strings.Fields(strings.ReplaceAll(line, "(", " ( "))
+		switch {
+		case len(words) == 2 && words[0] == "module" && words[1] == "(":
+			inBlock = true
+		case len(words) == 2 && words[0] == "module":
 			return strings.Trim(words[1], "\"`")
+		case len(words) == 1 && inBlock:
+			return strings.Trim(words[0], "\"`")
 		}
 	}
 	return ""

@@ -12,8 +12,6 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
-
-	"github.com/google/uuid"
 )
 
 // FilesOption changes how [Files] reads. The zero FilesOption does nothing.
@@ -37,6 +35,21 @@ func WithMaxLine(bytes int) FilesOption {
 // compressed. A file with an old name but other content is a new file. So name
 // a log under the new name too, for example with filepath.Glob. If a file loses
 // its name while a Run waits to try again, Run ends with [ErrFileGone].
+//
+// A file of which Files has read less than 4 KiB keeps its position under a new
+// name only in two cases. Either the file is still the same file of the file
+// system, which Files sees on Linux with most file systems. Or Files cannot see
+// this, for example because the file is now compressed, and the new name begins
+// with the old name without its rotation number. For example, access.log.1 may
+// become access.log.2.gz. A copy under another name is a new
+// file. A file under its old name that begins with the same bytes is the old
+// file. So give each file of a spool folder a name of its own.
+//
+// While gzip works, both NAME and NAME.gz exist, and with gzip -k also
+// afterwards. If the list has both names, Files compares the contents. If
+// NAME.gz has the lines of NAME or their beginning, Files reads only NAME.
+// Files does not recognize other copies, for example of another program that
+// compresses to another name. Then the pattern must match only one of the two.
 //
 // Files also reads a last line without a line feed, unless the file has grown
 // since Files opened the file. If a program later appends text to a line that
@@ -67,10 +80,12 @@ func (f *files) check() error {
 	if f.maxLine < 1 {
 		return fmt.Errorf("WithMaxLine: %d: must be positive", f.maxLine)
 	}
-	for i, path := range f.paths {
-		if slices.ContainsFunc(f.paths[:i], func(other string) bool { return samePath(path, other) }) {
+	seen := make(map[string]bool, len(f.paths))
+	for _, path := range f.paths {
+		if seen[filepath.Clean(path)] {
 			return fmt.Errorf("Files: %q is named twice: its lines would be read twice", path)
 		}
+		seen[filepath.Clean(path)] = true
 	}
 	return nil
 }
@@ -83,6 +98,7 @@ type filePosition struct {
 	Lines      int64  `json:"lines"`
 	HeadSize   int    `json:"head_size"`
 	HeadSHA256 string `json:"head_sha256"`
+	FileID     string `json:"file_id,omitempty"` // see fileID
 
 	id  string
 	sum [sha256.Size]byte
@@ -107,7 +123,7 @@ func parseFilePosition(p Position) (*filePosition, error) {
 var errFilesSharded = errors.New("source: files cannot be shared out: give each instance its own files and its own name, without WithShards")
 
 // Open implements [Input].
-func (f *files) Open(_ context.Context, shard Shard, committed []Position) (Reader[Line], error) {
+func (f *files) Open(ctx context.Context, shard Shard, committed []Position) (Reader[Line], error) {
 	if shard.Count != 1 {
 		return nil, errFilesSharded
 	}
@@ -121,7 +137,7 @@ func (f *files) Open(_ context.Context, shard Shard, committed []Position) (Read
 	}
 	// The ids are UUIDs of version 7, so sorting puts the oldest file first.
 	slices.SortFunc(known, func(a, b *filePosition) int { return strings.Compare(a.id, b.id) })
-	matched, err := f.match(known)
+	matched, err := f.match(ctx, known)
 	if err != nil {
 		return nil, err
 	}
@@ -134,70 +150,11 @@ type streamFile struct {
 	lineReader
 }
 
-// match finds the known position of each file.
-func (f *files) match(known []*filePosition) ([]*streamFile, error) {
-	heads := map[string][]byte{}
-	headOf := func(path string) ([]byte, error) {
-		if h, ok := heads[path]; ok {
-			return h, nil
-		}
-		h, err := readHead(path, maxHead)
-		if err == nil {
-			heads[path] = h
-		}
-		return h, err
-	}
-	begins := func(path string, p *filePosition) bool {
-		h, err := headOf(path)
-		return err == nil && len(h) >= p.HeadSize && sha256.Sum256(h[:p.HeadSize]) == p.sum
-	}
-	if err := f.checkSame(); err != nil {
-		return nil, err
-	}
-	if was := f.unread.Swap(nil); was != nil {
-		if !slices.ContainsFunc(f.paths, func(path string) bool { return begins(path, was) }) {
-			return nil, fmt.Errorf("source: %s: %w: line %d was the last: give Files the new path of the file too", was.Path, ErrFileGone, was.Lines)
-		}
-	}
-	taken := map[string]bool{}
-	out := make([]*streamFile, len(f.paths))
-	take := func(i int, id string, offset, lines int64) {
-		taken[id] = true
-		out[i] = &streamFile{id, lineReader{path: f.paths[i], offset: offset, lines: lines, maxLine: f.maxLine}}
-	}
-	for i, path := range f.paths { // first, find the files that still have their old names
-		if _, err := headOf(path); err != nil {
-			return nil, err
-		}
-		for _, p := range known {
-			if out[i] == nil && !taken[p.id] && samePath(p.Path, path) && begins(path, p) {
-				take(i, p.id, p.Offset, p.Lines)
-			}
-		}
-	}
-	for i, path := range f.paths {
-		for _, p := range known { // then find renamed files: the old name is free, or another file has the old name
-			if out[i] == nil && !taken[p.id] && begins(path, p) && !begins(p.Path, p) {
-				take(i, p.id, p.Offset, p.Lines)
-			}
-		}
-		if out[i] == nil {
-			id, err := uuid.NewV7()
-			if err != nil {
-				return nil, fmt.Errorf("source: %w", err)
-			}
-			take(i, id.String(), 0, 0)
-		}
-	}
-	return out, nil
-}
-
 // checkSame returns an error if two paths name the same file, for example
 // because one path is a link. A symbolic link has the path of its target. For
-// other links, checkSame compares the files with the same size and time.
-// Comparing all files would take too long for many thousands of paths.
-func (f *files) checkSame() error {
-	type look struct{ size, modified int64 }
+// other links, checkSame compares the files that look alike. Comparing all
+// files would take too long for many thousands of paths.
+func (f *files) checkSame(ctx context.Context) error {
 	type file struct {
 		path string
 		info os.FileInfo
@@ -208,6 +165,9 @@ func (f *files) checkSame() error {
 		return fmt.Errorf("source: Files: %q and %q are the same file: its lines would be read twice: name only one of them", a, b)
 	}
 	for _, path := range f.paths {
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("source: Files: %w", context.Cause(ctx))
+		}
 		target, err := filepath.EvalSymlinks(path)
 		if err != nil { // for example a path that only the system can open
 			target = path
@@ -220,7 +180,7 @@ func (f *files) checkSame() error {
 		if err != nil {
 			return fmt.Errorf("source: %w", err)
 		}
-		alike := look{info.Size(), info.ModTime().UnixNano()}
+		alike := lookOf(info)
 		for _, other := range byLook[alike] {
 			if os.SameFile(info, other.info) {
 				return same(other.path, path)
@@ -309,7 +269,7 @@ func (r *filesReader) Close() error {
 func (f *streamFile) place() filePosition {
 	size, sum := f.identity()
 	return filePosition{
-		Path: f.path, Offset: f.offset, Lines: f.lines, HeadSize: size, HeadSHA256: hex.EncodeToString(sum[:]), sum: sum,
+		Path: f.path, Offset: f.offset, Lines: f.lines, HeadSize: size, HeadSHA256: hex.EncodeToString(sum[:]), FileID: f.fileID, sum: sum,
 	}
 }
 

@@ -64,6 +64,7 @@ type lineReader struct {
 	offset int64
 	lines  int64
 	size   int64  // the size of the file when it was opened
+	fileID string // see the function fileID
 	head   []byte // the first bytes read, up to maxHead
 	header []byte // the first line
 	last   byte   // the last byte read
@@ -94,7 +95,7 @@ func (r *lineReader) openPlain() error {
 	if err != nil {
 		return fmt.Errorf("source: %w", err)
 	}
-	r.file, r.compression, r.size = f, nil, info.Size()
+	r.file, r.compression, r.size, r.fileID = f, nil, info.Size(), fileID(f)
 	r.reader = bufio.NewReaderSize(f, blockSize)
 	if magic, _ := r.reader.Peek(2); !bytes.Equal(magic, []byte{0x1f, 0x8b}) {
 		return nil
@@ -113,7 +114,7 @@ func (r *lineReader) openPlain() error {
 var errNotRegular = errors.New("not a regular file")
 
 // readHead returns the first bytes of a file, up to most.
-func readHead(path string, most int) ([]byte, error) {
+func readHead(path string, most int) (*fileHead, error) {
 	r := lineReader{path: path}
 	if err := r.openPlain(); err != nil {
 		return nil, err
@@ -123,7 +124,7 @@ func readHead(path string, most int) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("source: %s: %w", path, err)
 	}
-	return head, nil
+	return &fileHead{path: path, data: head, packed: r.compression != nil, id: r.fileID}, nil
 }
 
 // open moves to r.offset, where an earlier run has stopped.

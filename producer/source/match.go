@@ -1,0 +1,300 @@
+package source
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+)
+
+// fileHead is the beginning of a file, without compression.
+type fileHead struct {
+	path   string
+	data   []byte
+	packed bool   // the file is compressed
+	id     string // see fileID
+	sums   map[int][sha256.Size]byte
+}
+
+// begins reports whether the file begins with the bytes of a position.
+func (h *fileHead) begins(p *filePosition) bool {
+	if len(h.data) < p.HeadSize {
+		return false
+	}
+	sum, ok := h.sums[p.HeadSize]
+	if !ok {
+		if h.sums == nil {
+			h.sums = map[int][sha256.Size]byte{}
+		}
+		sum = sha256.Sum256(h.data[:p.HeadSize])
+		h.sums[p.HeadSize] = sum
+	}
+	return sum == p.sum
+}
+
+// wasRenamed reports whether a file that begins with the bytes of a position
+// may be the file of the position under another name.
+//
+// A head of full size has the times of many lines, so the content decides. A
+// short head may be the head of several files, for example of files in a spool
+// folder that begin with the same line. So the file must be the same file of
+// the file system. A compressed file is another file of the file system, and
+// not all systems have an id of a file. Then the name decides.
+func (h *fileHead) wasRenamed(p *filePosition) bool {
+	switch {
+	case p.HeadSize == maxHead:
+		return true
+	case h.id != "" && h.id == p.FileID:
+		return true
+	case h.packed || h.id == "" || p.FileID == "":
+		return strings.HasPrefix(stem(h.path), stem(p.Path))
+	}
+	return false
+}
+
+// stem returns the name of a log without the endings of rotation and
+// compression. For example, the stem of access.log.2.gz is access.log.
+func stem(path string) string {
+	name := strings.TrimSuffix(filepath.Base(path), ".gz")
+	ext := filepath.Ext(name)
+	if len(ext) > 1 && strings.Trim(ext[1:], "0123456789") == "" {
+		return strings.TrimSuffix(name, ext)
+	}
+	return name
+}
+
+// matcher finds the known position of each file. Its maps keep the number of
+// comparisons small, because there may be many thousands of files.
+type matcher struct {
+	byPath  map[string][]*filePosition
+	byHead  map[[sha256.Size]byte][]*filePosition // with heads of full size
+	byFile  map[string][]*filePosition            // by the id of the file
+	byStem  map[string][]*filePosition            // with shorter heads
+	taken   map[*filePosition]bool
+	left    map[*filePosition]bool // the result of leftItsName
+	skipped map[string]bool        // the paths of copies
+}
+
+// newMatcher makes a matcher. known is sorted, the oldest position first.
+func newMatcher(known []*filePosition, skipped map[string]bool) *matcher {
+	m := &matcher{
+		byPath: map[string][]*filePosition{}, byHead: map[[sha256.Size]byte][]*filePosition{},
+		byFile: map[string][]*filePosition{}, byStem: map[string][]*filePosition{},
+		taken: map[*filePosition]bool{}, left: map[*filePosition]bool{}, skipped: skipped,
+	}
+	for _, p := range known {
+		path := filepath.Clean(p.Path)
+		m.byPath[path] = append(m.byPath[path], p)
+		if p.HeadSize == maxHead {
+			m.byHead[p.sum] = append(m.byHead[p.sum], p)
+			continue
+		}
+		if p.FileID != "" {
+			m.byFile[p.FileID] = append(m.byFile[p.FileID], p)
+		}
+		m.byStem[stem(p.Path)] = append(m.byStem[stem(p.Path)], p)
+	}
+	return m
+}
+
+// sameName returns the position of a file that still has its old name, or the
+// position of its skipped copy, or nil.
+func (m *matcher) sameName(h *fileHead) *filePosition {
+	path := filepath.Clean(h.path)
+	same := m.byPath[path]
+	if m.skipped[path+".gz"] {
+		same = slices.Concat(same, m.byPath[path+".gz"])
+	}
+	for _, p := range same {
+		if h.begins(p) {
+			m.taken[p] = true
+			return p
+		}
+	}
+	return nil
+}
+
+// renamed returns the oldest position of a file with a new name, or nil.
+func (m *matcher) renamed(h *fileHead) *filePosition {
+	var oldest *filePosition
+	consider := func(p *filePosition) bool {
+		if (oldest == nil || p.id < oldest.id) && !m.taken[p] && h.wasRenamed(p) && h.begins(p) && m.leftItsName(p) {
+			oldest = p
+			return true
+		}
+		return false
+	}
+	if len(h.data) == maxHead {
+		sum := sha256.Sum256(h.data)
+		for same := m.byHead[sum]; len(same) > 0 && !consider(same[0]); {
+			same = same[1:] // no other file can have this position either
+			m.byHead[sum] = same
+		}
+	}
+	for _, p := range m.byFile[h.id] {
+		consider(p)
+	}
+	name := stem(h.path)
+	for n := range len(name) {
+		for _, p := range m.byStem[name[:n+1]] {
+			consider(p)
+		}
+	}
+	if oldest != nil {
+		m.taken[oldest] = true
+	}
+	return oldest
+}
+
+// leftItsName reports whether the old name is free, or another file has the old
+// name.
+func (m *matcher) leftItsName(p *filePosition) bool {
+	left, ok := m.left[p]
+	if !ok {
+		h, err := readHead(p.Path, maxHead)
+		left = err != nil || !h.begins(p)
+		m.left[p] = left
+	}
+	return left
+}
+
+// match finds the known position of each file.
+func (f *files) match(ctx context.Context, known []*filePosition) ([]*streamFile, error) {
+	if err := f.checkSame(ctx); err != nil {
+		return nil, err
+	}
+	skipped, err := f.copies(ctx)
+	if err != nil {
+		return nil, err
+	}
+	m := newMatcher(known, skipped)
+	out := make([]*streamFile, len(f.paths))
+	take := func(i int, id string, offset, lines int64) {
+		out[i] = &streamFile{id, lineReader{path: f.paths[i], offset: offset, lines: lines, maxLine: f.maxLine}}
+	}
+	unread := f.unread.Load()
+	found := unread == nil
+	others := map[int]*fileHead{} // the files without their old names
+	for i, path := range f.paths {
+		if skipped[filepath.Clean(path)] {
+			continue
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, fmt.Errorf("source: Files: %w", context.Cause(ctx))
+		}
+		h, err := readHead(path, maxHead)
+		if err != nil {
+			return nil, err
+		}
+		found = found || h.begins(unread) && (samePath(path, unread.Path) || h.wasRenamed(unread))
+		if p := m.sameName(h); p != nil {
+			take(i, p.id, p.Offset, p.Lines)
+		} else {
+			others[i] = h
+		}
+	}
+	f.unread.CompareAndSwap(unread, nil)
+	if !found {
+		return nil, fmt.Errorf("source: %s: %w: line %d was the last: give Files the new path of the file too", unread.Path, ErrFileGone, unread.Lines)
+	}
+	for i := range f.paths {
+		h := others[i]
+		if h == nil {
+			continue
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, fmt.Errorf("source: Files: %w", context.Cause(ctx))
+		}
+		if p := m.renamed(h); p != nil {
+			take(i, p.id, p.Offset, p.Lines)
+			continue
+		}
+		id, err := uuid.NewV7()
+		if err != nil {
+			return nil, fmt.Errorf("source: %w", err)
+		}
+		take(i, id.String(), 0, 0)
+	}
+	return withoutNil(out), nil
+}
+
+func withoutNil(files []*streamFile) []*streamFile {
+	kept := files[:0]
+	for _, file := range files {
+		if file != nil {
+			kept = append(kept, file)
+		}
+	}
+	return kept
+}
+
+// copies returns the paths of compressed copies. gzip writes NAME.gz, and
+// removes NAME only at the end. So both files have the same lines for a while,
+// and with gzip -k for ever.
+func (f *files) copies(ctx context.Context) (map[string]bool, error) {
+	listed := make(map[string]bool, len(f.paths))
+	for _, path := range f.paths {
+		listed[filepath.Clean(path)] = true
+	}
+	found := map[string]bool{}
+	for packed := range listed {
+		plain, ok := strings.CutSuffix(packed, ".gz")
+		if !ok || !listed[plain] {
+			continue
+		}
+		copied, err := isCopy(ctx, packed, plain)
+		if err != nil {
+			return nil, err
+		}
+		if copied {
+			found[packed] = true
+		}
+	}
+	return found, nil
+}
+
+// isCopy reports whether a compressed file has the content of another file, or
+// the beginning of the content. The compressed file may be incomplete.
+func isCopy(ctx context.Context, packed, plain string) (bool, error) {
+	a, b := lineReader{path: packed}, lineReader{path: plain}
+	if err := b.openPlain(); err != nil {
+		return false, err
+	}
+	defer b.close()
+	if b.compression != nil {
+		return false, nil
+	}
+	if err := a.openPlain(); err != nil {
+		if errors.Is(err, io.ErrUnexpectedEOF) { // gzip has not written the header yet
+			return true, nil
+		}
+		return false, err
+	}
+	defer a.close()
+	if a.compression == nil {
+		return false, nil
+	}
+	part, other := make([]byte, blockSize), make([]byte, blockSize)
+	for {
+		if err := ctx.Err(); err != nil {
+			return false, fmt.Errorf("source: Files: %w", context.Cause(ctx))
+		}
+		n, err := io.ReadFull(a.reader, part)
+		if k, _ := io.ReadFull(b.reader, other[:n]); !bytes.Equal(part[:n], other[:k]) {
+			return false, nil
+		}
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			return true, nil
+		}
+		if err != nil {
+			return false, fmt.Errorf("source: %s: %w", packed, err)
+		}
+	}
+}

@@ -143,8 +143,8 @@ func (in *inputs) lines(ctx context.Context) iter.Seq2[line, error] {
 	}
 }
 
-// file yields the lines of one file. When ctx ends, file stops without an error,
-// even while it waits for the file.
+// file yields the lines of one file. When ctx ends, file stops without an
+// error, even while it waits for the file.
 func (in *inputs) file(ctx context.Context, name string, yield func(line, error) bool) bool {
 	fail := func(err error) bool { return ctx.Err() == nil && yield(line{}, err) }
 	r, close, err := in.open(ctx, name)
@@ -250,8 +250,8 @@ func (c *counted) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// byteOrderMark is at the start of some files in UTF-8, for example of Excel. It
-// is not a part of the first line.
+// byteOrderMark is at the start of some files in UTF-8, for example of Excel.
+// The mark is no part of the first line.
 const byteOrderMark = "\xef\xbb\xbf"
 
 // firstLine returns the first line of a file that is not empty.

@@ -148,9 +148,10 @@ func fingerprint(e *clicks.ClickEvent) (uint64, error) {
 	return h.Sum64(), nil
 }
 
-// compareWithLog parses all files, and searches the topic for every event. A log
-// may grow meanwhile. So the account has the lines that were there before the
-// run, and the lines that the run has read. last has the numbers of the latter.
+// compareWithLog parses all files, and searches the topic for every event. A
+// log may grow meanwhile. So the account has the lines that were there before
+// the run, and the lines that the run has read. last is the number of the last
+// line that the run has read, for each file.
 func (r *report) compareWithLog(ctx context.Context, o *options, in *inputs, last map[string]int64, des *serde.Deserializer[clicks.ClickEvent]) error {
 	type expected struct {
 		times int64

@@ -146,8 +146,8 @@ func TestBalance(t *testing.T) {
 	}
 }
 
-// TestInterrupted checks that an interruption stops the reading, even if no more
-// input comes. Every line from before must have an outcome.
+// TestInterrupted checks that an interruption stops the reading, even if no
+// more input comes. Every line from before must have an outcome.
 func TestInterrupted(t *testing.T) {
 	t.Parallel()
 	in, feed := io.Pipe()
@@ -201,8 +201,8 @@ func TestConfigFile(t *testing.T) {
 	}
 }
 
-// TestNoTemporaryFolder checks that the program ends with an error if the sample
-// cannot be written.
+// TestNoTemporaryFolder checks that the program ends with an error if the
+// sample cannot be written.
 func TestNoTemporaryFolder(t *testing.T) {
 	missing := filepath.Join(t.TempDir(), "missing")
 	for _, name := range []string{"TMPDIR", "TMP", "TEMP"} {

@@ -29,7 +29,8 @@ func KeyBy[R avrobin.Record](f func(R) string) KeyFunc[R] {
 }
 
 // KeyBytes lets f append the key to dst, without an allocation. A nil result
-// means no key.
+// means no key. dst is never nil, so a key of no bytes appended to dst is an
+// empty key.
 func KeyBytes[R avrobin.Record](f func(r R, dst []byte) []byte) KeyFunc[R] {
 	if f == nil {
 		return nilKeyFunc[R]("KeyBytes")
@@ -79,7 +80,8 @@ const (
 // StringKey makes a key from a string.
 func StringKey(s string) Key { return Key{kind: keyText, text: s} }
 
-// BytesKey makes a key from bytes. nil means no key.
+// BytesKey makes a key from bytes. nil means no key, and an empty slice means
+// an empty key.
 func BytesKey(b []byte) Key { return Key{kind: keyBytes, bytes: b} }
 
 // RecordKey makes a key from an Avro record.

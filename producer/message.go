@@ -43,7 +43,7 @@ func ToPartition(n int32) Partition { return Partition{n + 1} }
 type outgoing struct {
 	bound     *boundTopic
 	step      string // the running step, for a PanicError
-	buf       []byte // key, then value
+	buf       []byte // key, then value; never nil, because a nil key is no key
 	keyed     bool   // there is a key, possibly empty
 	keyEnd    int
 	headers   []serde.Header
@@ -64,6 +64,9 @@ var outgoingPool = sync.Pool{New: func() any { return new(outgoing) }} //nolint:
 
 func takeOutgoing(b *boundTopic) *outgoing {
 	s := outgoingPool.Get().(*outgoing)
+	if s.buf == nil { // a new message, or the last message was large or failed
+		s.buf = []byte{}
+	}
 	s.bound = b
 	return s
 }

@@ -113,3 +113,21 @@ func setByLibrary(t *testing.T, key, value string) bool {
 	return !strings.Contains(err.Error(), "Invalid value") && !strings.Contains(err.Error(), "outside allowed range") && !strings.Contains(err.Error(), "Expected bool") &&
 		!strings.Contains(err.Error(), "No such configuration property")
 }
+
+// TestLibraryChangesText checks which text librdkafka changes. Package settings
+// refuses exactly this text. The texts of PEM keys are an exception, because
+// white space in front of PEM text has no meaning.
+func TestLibraryChangesText(t *testing.T) {
+	t.Parallel()
+	for _, key := range []string{
+		"transactional.id", "client.id", "client.rack", "sasl.username", "sasl.password", "ssl.key.password", "sasl.oauthbearer.token.endpoint.url",
+		"sasl.oauthbearer.client.id", "sasl.oauthbearer.client.secret", "sasl.oauthbearer.scope", "sasl.oauthbearer.extensions",
+	} {
+		for _, text := range []string{"x", " x", "\tx", "\nx", "\vx", "\fx", "\rx", "x ", "x\t", "x\n", "x y", "\u00a0x", "\u0085x", "x\x00y", "é", "\xff"} {
+			changes := strings.ContainsRune(text, 0) || key != "client.rack" && strings.ContainsRune(" \t\n\v\f\r", rune(text[0]))
+			if got, ok := librdkafkatest.Stored(key, text); !ok || (got != text) != changes {
+				t.Errorf("%s: %q becomes %q, %t", key, text, got, ok)
+			}
+		}
+	}
+}

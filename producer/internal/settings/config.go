@@ -290,7 +290,7 @@ func (c *Config) check() []error {
 	c.checkTogether(func(key string, value any, format string, args ...any) {
 		errs = append(errs, &ConfigError{c.Origin(key), fmt.Sprint(value), fmt.Sprintf(format, args...)})
 	})
-	return append(errs, c.checkSecurity()...)
+	return slices.Concat(errs, c.checkSecurity(), c.checkText())
 }
 
 // shown returns the value of a setting if an error may show the value, or "".
@@ -341,7 +341,7 @@ func badBroker(b string) string {
 	if strings.Contains(b, "://") {
 		return "has a scheme: host:port is wanted, security goes into WithTLS and WithSASL"
 	}
-	if strings.ContainsAny(b, ", \t\r\n") {
+	if strings.ContainsAny(b, ",\x00"+cSpace) {
 		return "host:port is wanted, one broker an element"
 	}
 	host, port, err := net.SplitHostPort(b)

@@ -6,6 +6,18 @@ package librdkafkatest
 #include <stdlib.h>
 
 void rd_kafka_conf_properties_show(FILE *fp);
+void *rd_kafka_conf_new(void);
+void rd_kafka_conf_destroy(void *conf);
+int rd_kafka_conf_set(void *conf, const char *name, const char *value, char *errstr, size_t errstr_size);
+int rd_kafka_conf_get(const void *conf, const char *name, char *dest, size_t *dest_size);
+
+static int stored(const char *name, const char *value, char *dest, size_t size) {
+	char reason[512];
+	void *conf = rd_kafka_conf_new();
+	int bad = rd_kafka_conf_set(conf, name, value, reason, sizeof reason) || rd_kafka_conf_get(conf, name, dest, &size);
+	rd_kafka_conf_destroy(conf);
+	return bad;
+}
 
 static char *properties(void) {
 	char *text = NULL;
@@ -52,4 +64,17 @@ func Properties() []Property {
 		all = append(all, p)
 	}
 	return all
+}
+
+// Stored sets a setting to a text, and returns the text that the library then
+// has. ok is false if the library refuses the text.
+func Stored(name, text string) (stored string, ok bool) {
+	cName, cText := C.CString(name), C.CString(text)
+	defer C.free(unsafe.Pointer(cName))
+	defer C.free(unsafe.Pointer(cText))
+	var dest [512]C.char
+	if C.stored(cName, cText, &dest[0], C.size_t(len(dest))) != 0 {
+		return "", false
+	}
+	return C.GoString(&dest[0]), true
 }

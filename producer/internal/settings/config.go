@@ -71,9 +71,10 @@ type Config struct {
 	// ConsumerPassed has the same for the consumer of a processor.
 	ConsumerPassed map[string]string
 
-	codecLevels map[Compression]int // for example Java's compression.gzip.level
-	protocol    string              // security.protocol of a file, or ""
-	origins     map[string]string   // origin of each setting, for example "WithLinger" or "app.properties:3: linger.ms"
+	codecLevels map[Compression]int          // for example Java's compression.gzip.level
+	twoLevels   map[Compression]*ConfigError // two levels of a codec in one source
+	protocol    string                       // security.protocol of a file, or ""
+	origins     map[string]string            // origin of each setting, for example "WithLinger" or "app.properties:3: linger.ms"
 	carried     []any
 	rows        []Setting
 	names       map[string]*Setting // the rows by every name in files
@@ -131,6 +132,9 @@ func Read(purpose Purpose, brokers []string, transactionalID string, opts []Opti
 	if len(brokers) > 0 {
 		c.Brokers = brokers
 		c.origins["bootstrap.servers"] = "brokers"
+	}
+	if err, ok := c.twoLevels[c.Compression]; ok {
+		errs = append(errs, err)
 	}
 	if n, ok := c.codecLevels[c.Compression]; ok && c.CompressionLevel == -1 {
 		c.CompressionLevel = n

@@ -94,6 +94,12 @@ func parsed(set func(*Config, string) error, bounds string) kind {
 	return kind{set: set, bounds: bounds}
 }
 
+// covering makes a kind whose texts also set the settings of other rows.
+func covering(k kind, keys ...string) kind {
+	k.covers = func(string) []string { return keys }
+	return k
+}
+
 // passedWhole, passedBoolean, passedOneOf, passedList and passedText are kinds
 // of values that go to the client library unchanged. They check that the
 // library accepts the value.

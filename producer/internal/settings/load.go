@@ -21,6 +21,7 @@ func FromMap(m map[string]string) Option {
 		for _, key := range slices.Sorted(maps.Keys(m)) {
 			errs = append(errs, c.load(key, m[key], "WithConfig: "+key, seen, true))
 		}
+		c.findTwoLevels(seen)
 		return errors.Join(errs...)
 	}}
 }
@@ -113,6 +114,8 @@ func (c *Config) loadFile(f configfile.File) error {
 			}
 			errs = append(errs, c.load(e.Key, e.Value, e.Origin, seen, false))
 		}
+		c.findTwoLevels(common)
+		c.findTwoLevels(special)
 		errs = append(errs, c.contradiction(entries))
 	}
 	return errors.Join(errs...)
@@ -141,8 +144,30 @@ func (c *Config) contradiction(entries []configfile.Entry) error {
 	return &ConfigError{Setting: weak.Origin, Value: weak.Value, Reason: fmt.Sprintf("contradicts %s, which is %s: give both the same value", acks.Origin, strings.TrimSpace(acks.Value))}
 }
 
-// load sets one key. seen has the earlier keys of the same source with their
-// origins. strict refuses every key that the guarantee depends on.
+// findTwoLevels keeps an error for each codec with two levels in one source.
+// Only the error of the chosen codec counts, because a file of Java may have
+// the levels of several codecs.
+func (c *Config) findTwoLevels(seen map[string]string) {
+	level, given := seen["compression.level"]
+	if !given {
+		return
+	}
+	for _, codec := range []Compression{Gzip, LZ4, Zstd} {
+		if origin, twice := seen["compression."+string(codec)+".level"]; twice {
+			if c.twoLevels == nil {
+				c.twoLevels = map[Compression]*ConfigError{}
+			}
+			c.twoLevels[codec] = &ConfigError{Setting: origin, Reason: sameAs(level)}
+		}
+	}
+}
+
+// sameAs is the reason for refusing the second name of a setting.
+func sameAs(before string) string { return fmt.Sprintf("says the same as %s: keep one", before) }
+
+// load sets one key. seen has the settings of the earlier keys of the same
+// source, with their origins. strict refuses every key that the guarantee
+// depends on.
 func (c *Config) load(key, value, origin string, seen map[string]string, strict bool) error {
 	value = strings.TrimSpace(value)
 	s, known := c.names[key]
@@ -161,14 +186,21 @@ func (c *Config) load(key, value, origin string, seen map[string]string, strict 
 	if strict && s.Fixed != "" {
 		return refuse(s.Fixed)
 	}
-	if before, twice := seen[s.Key]; twice {
-		return refuse(fmt.Sprintf("says the same as %s: keep one", before))
+	keys := s.settings(value)
+	for _, k := range keys {
+		if before, twice := seen[k]; twice {
+			return refuse(sameAs(before))
+		}
 	}
-	seen[s.Key] = origin
+	for _, k := range keys {
+		seen[k] = origin
+	}
 	if err := s.set(c, value); err != nil {
 		return refuse(err.Error())
 	}
-	c.origins[s.Key] = origin
+	for _, k := range keys {
+		c.origins[k] = origin
+	}
 	return nil
 }
 

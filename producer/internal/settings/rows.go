@@ -66,7 +66,7 @@ func optionRows() []Setting {
 			kind: whole(func(c *Config) *int { return &c.MaxInFlightMessages }, 1, 100_000_000),
 		},
 		{Key: "buffer.memory", Option: "WithMaxInFlight", Default: "67108864", About: "bytes of messages without an outcome", Show: Harmless, kind: bufferBytes(1)},
-		{Key: "queue.buffering.max.kbytes", About: "librdkafka's name of `buffer.memory`, in KiB", Show: Harmless, Fixed: fixedBuffer, kind: bufferBytes(1024)},
+		{Key: "queue.buffering.max.kbytes", About: "librdkafka's name of `buffer.memory`, in KiB", Show: Harmless, Fixed: fixedBuffer, kind: covering(bufferBytes(1024), "buffer.memory")},
 		{
 			Key: "max.block.ms", Option: "WithMaxBlock", Default: "0", About: "with 0, only the context of the call bounds the wait for room", Show: Harmless,
 			kind: milliseconds(func(c *Config) *time.Duration { return &c.MaxBlock }, 0, math.MaxInt32*time.Millisecond),

@@ -91,7 +91,7 @@ func tlsRows() []Setting {
 		{Key: "security.protocol", Option: "WithTLS, WithSASL", About: "`PLAINTEXT`", Show: Harmless, kind: parsed(setProtocol, "`PLAINTEXT`, `SSL`, `SASL_PLAINTEXT`, `SASL_SSL`")},
 		{
 			Key: "ssl.ca.location", Option: "TLS.CA", About: "a PEM file; the default is the system's root certificates", Show: Harmless,
-			kind: setFile(configfile.ReadSmall, func(t *TLS, _ string, b []byte) { t.CA = b }),
+			kind: covering(setFile(configfile.ReadSmall, func(t *TLS, _ string, b []byte) { t.CA = b }), "ssl.ca.pem"),
 		},
 		{
 			Key: "ssl.ca.pem", Java: "ssl.truststore.certificates", Option: "TLS.CA", About: "PEM text",
@@ -99,13 +99,13 @@ func tlsRows() []Setting {
 		},
 		{
 			Key: "ssl.truststore.location", Option: "TLS.CA", About: "Java's name of `ssl.ca.location`", Show: Harmless,
-			kind: setFile(readPEM, func(t *TLS, _ string, b []byte) { t.CA = b }),
+			kind: covering(setFile(readPEM, func(t *TLS, _ string, b []byte) { t.CA = b }), "ssl.ca.pem"),
 		},
 		{
 			Key: "ssl.certificate.location", Option: "TLS.Cert", About: "a PEM file with the client's certificate", Show: Harmless,
-			kind: setFile(configfile.ReadSmall, func(t *TLS, path string, b []byte) {
+			kind: covering(setFile(configfile.ReadSmall, func(t *TLS, path string, b []byte) {
 				t.Cert, t.certFrom = b, pemOrigin{"ssl.certificate.location", path}
-			}),
+			}), "ssl.certificate.pem"),
 		},
 		{
 			Key: "ssl.certificate.pem", Java: "ssl.keystore.certificate.chain", Option: "TLS.Cert", About: "PEM text",
@@ -116,9 +116,9 @@ func tlsRows() []Setting {
 		},
 		{
 			Key: "ssl.key.location", Option: "TLS.Key", About: "a PEM file with the key of the certificate", Show: Harmless,
-			kind: setFile(configfile.ReadSmall, func(t *TLS, path string, b []byte) {
+			kind: covering(setFile(configfile.ReadSmall, func(t *TLS, path string, b []byte) {
 				t.Key, t.keyFrom = b, pemOrigin{"ssl.key.location", path}
-			}),
+			}), "ssl.key.pem"),
 		},
 		{
 			Key: "ssl.key.pem", Java: "ssl.keystore.key", Option: "TLS.Key", About: "PEM text", Show: Secret,
@@ -133,11 +133,11 @@ func tlsRows() []Setting {
 		},
 		{
 			Key: "ssl.keystore.location", Option: "TLS.Cert, TLS.Key", About: "Java's name for certificate and key in one PEM file", Show: Harmless,
-			kind: setFile(readPEM, func(t *TLS, path string, b []byte) {
+			kind: covering(setFile(readPEM, func(t *TLS, path string, b []byte) {
 				t.Cert, t.Key = splitPEM(b)
 				t.certFrom = pemOrigin{"ssl.keystore.location", path}
 				t.keyFrom = t.certFrom
-			}),
+			}), "ssl.certificate.pem", "ssl.key.pem"),
 		},
 		{Key: "ssl.truststore.type", Show: Harmless, kind: onlyPEM},
 		{Key: "ssl.keystore.type", Show: Harmless, kind: onlyPEM},
@@ -217,9 +217,48 @@ func saslRows() []Setting {
 			Key: "avroline.allow.clear.text.password", Option: "AllowClearTextPassword", Default: "false", About: "`true` logs no warning about a password or a token without TLS", Show: Harmless,
 			kind: boolean(func(c *Config) *bool { return &c.clearTextAllowed }),
 		},
-		{Key: "sasl.jaas.config", About: "Java's form, with the Plain, Scram and OAuthBearer login modules", Show: Secret, kind: setSASL((*Credentials).setJAAS)},
+		{Key: "sasl.jaas.config", About: "Java's form, with the Plain, Scram and OAuthBearer login modules", Show: Secret, kind: jaas()},
 	}
 }
+
+// jaas sets the credentials by the options of a login module.
+func jaas() kind {
+	k := setSASL((*Credentials).setJAAS)
+	k.covers = func(text string) []string {
+		module, opts, err := parseJAAS(text)
+		if err != nil {
+			return nil // set reports the error
+		}
+		var keys []string
+		for _, option := range slices.Sorted(maps.Keys(opts)) {
+			if key := jaasKey(className(module), option); key != "" {
+				keys = append(keys, key)
+			}
+		}
+		return keys
+	}
+	return k
+}
+
+// jaasKey returns the key of the setting that an option of a login module sets,
+// or "".
+func jaasKey(module, option string) string {
+	switch module {
+	case "PlainLoginModule", "ScramLoginModule":
+		return map[string]string{"username": "sasl.username", "password": "sasl.password"}[option]
+	case "OAuthBearerLoginModule":
+		if strings.HasPrefix(option, "extension_") {
+			return "sasl.oauthbearer.extensions"
+		}
+		return map[string]string{
+			"clientId": "sasl.oauthbearer.client.id", "clientSecret": "sasl.oauthbearer.client.secret", "scope": "sasl.oauthbearer.scope",
+		}[option]
+	}
+	return ""
+}
+
+// className returns the name of a Java class without its package.
+func className(class string) string { return class[strings.LastIndexByte(class, '.')+1:] }
 
 func described(bounds string, k kind) kind {
 	k.bounds = bounds
@@ -309,7 +348,7 @@ func (s *Credentials) setJAAS(v string) error {
 	if err != nil {
 		return err
 	}
-	switch module[strings.LastIndexByte(module, '.')+1:] {
+	switch className(module) {
 	case "PlainLoginModule":
 		if s.Mechanism == "" {
 			s.Mechanism = "PLAIN"
@@ -320,7 +359,9 @@ func (s *Credentials) setJAAS(v string) error {
 		return nil
 	case "OAuthBearerLoginModule":
 		o := s.changeOIDC()
-		o.ClientID, o.ClientSecret, o.Scope = opts["clientId"], opts["clientSecret"], opts["scope"]
+		setGiven(&o.ClientID, opts, "clientId")
+		setGiven(&o.ClientSecret, opts, "clientSecret")
+		setGiven(&o.Scope, opts, "scope")
 		var extensions []string
 		for _, key := range slices.Sorted(maps.Keys(opts)) {
 			if name, ok := strings.CutPrefix(key, "extension_"); ok {
@@ -332,8 +373,16 @@ func (s *Credentials) setJAAS(v string) error {
 	default:
 		return fmt.Errorf("login module %s: must be one of PlainLoginModule, ScramLoginModule, OAuthBearerLoginModule", module)
 	}
-	s.User, s.Password = opts["username"], opts["password"]
+	setGiven(&s.User, opts, "username")
+	setGiven(&s.Password, opts, "password")
 	return nil
+}
+
+// setGiven sets a text to the value of an option, if the option is given.
+func setGiven(text *string, opts map[string]string, option string) {
+	if v, given := opts[option]; given {
+		*text = v
+	}
 }
 
 // parseJAAS reads `module flag key="value" …;`. The errors contain no part of

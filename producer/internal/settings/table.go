@@ -87,6 +87,8 @@ type kind struct {
 	sent   sentTo
 	// readsFiles says that the value names a file that set reads.
 	readsFiles bool
+	// covers returns the keys of other rows whose settings the text sets too.
+	covers func(text string) []string
 }
 
 type passedTo uint8
@@ -112,6 +114,16 @@ func (s *Setting) Names() []string {
 		names = append(names, s.Java)
 	}
 	return append(names, s.Aliases...)
+}
+
+// settings returns the keys of all rows whose settings the text sets. The
+// setting's own key comes first.
+func (s *Setting) settings(text string) []string {
+	keys := []string{s.Key}
+	if s.covers != nil {
+		keys = append(keys, s.covers(text)...)
+	}
+	return keys
 }
 
 // Bounds returns the allowed values, for the documentation.

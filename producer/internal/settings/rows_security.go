@@ -53,13 +53,14 @@ func setOIDC(at func(o *OIDCConfig) *string) kind {
 }
 
 // changeOIDC returns a copy of the OIDC settings that the caller may change.
-// Tokens of a provider need the mechanism OAUTHBEARER.
+// Tokens of a provider need the mechanism OAUTHBEARER, unless a login module or
+// the user names another mechanism.
 func (s *Credentials) changeOIDC() *OIDCConfig {
 	o := OIDCConfig{}
 	if s.OIDC != nil {
 		o = *s.OIDC
 	}
-	s.OIDC, s.Mechanism = &o, "OAUTHBEARER"
+	s.OIDC, s.implied = &o, cmp.Or(s.implied, "OAUTHBEARER")
 	return &o
 }
 
@@ -350,14 +351,13 @@ func (s *Credentials) setJAAS(v string) error {
 	}
 	switch className(module) {
 	case "PlainLoginModule":
-		if s.Mechanism == "" {
-			s.Mechanism = "PLAIN"
-		}
+		s.implied = "PLAIN"
 	case "ScramLoginModule":
 	case "IAMLoginModule": // a module of Amazon's plug-in
-		s.Mechanism = mskIAM
+		s.implied = mskIAM
 		return nil
 	case "OAuthBearerLoginModule":
+		s.implied = "OAUTHBEARER"
 		o := s.changeOIDC()
 		setGiven(&o.ClientID, opts, "clientId")
 		setGiven(&o.ClientSecret, opts, "clientSecret")

@@ -1,6 +1,7 @@
 package settings
 
 import (
+	"cmp"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -96,6 +97,8 @@ type Credentials struct {
 	User, Password string
 	Token          TokenSource // nil without OAUTHBEARER, and with OIDC
 	OIDC           *OIDCConfig // nil unless the client itself gets the tokens
+
+	implied string // the mechanism of a file that names no mechanism
 }
 
 // String returns the mechanism and the user.
@@ -210,16 +213,36 @@ func (c *Config) resolveSecurity() {
 	if c.TLS != nil && c.protocol != "" && !strings.HasSuffix(c.protocol, "SSL") && c.origins["tls"] == "" {
 		c.TLS = nil // the file has certificates, but does not ask for TLS
 	}
-	if s := c.SASL; s != nil && s.Mechanism == "OAUTHBEARER" && s.OIDC == nil && s.Token == nil && c.passedOIDC() {
-		withOIDC := *s
-		withOIDC.OIDC = &OIDCConfig{}
-		c.SASL = &withOIDC
+	if c.SASL != nil {
+		c.resolveMechanism()
 	}
 	if c.TLS != nil && (c.skipVerify || c.skipHostname) {
 		t := *c.TLS
 		t.InsecureSkipVerify = t.InsecureSkipVerify || c.skipVerify
 		t.InsecureSkipHostname = t.InsecureSkipHostname || c.skipHostname
 		c.TLS = &t
+	}
+}
+
+// resolveMechanism chooses the mechanism, and removes the settings of other
+// mechanisms. As in Java, the mechanism that a file names decides, and settings
+// of other mechanisms have no effect.
+func (c *Config) resolveMechanism() {
+	s := *c.SASL
+	c.SASL = &s
+	s.Mechanism = cmp.Or(s.Mechanism, s.implied)
+	if s.Mechanism == "OAUTHBEARER" {
+		if s.OIDC == nil && s.Token == nil && c.passedOIDC() {
+			s.OIDC = &OIDCConfig{}
+		}
+		return
+	}
+	s.OIDC, s.Token = nil, nil
+	for key := range c.Passed {
+		if strings.HasPrefix(key, "sasl.oauthbearer.") || key == "https.ca.location" {
+			delete(c.Passed, key)
+			delete(c.origins, key)
+		}
 	}
 }
 
@@ -392,7 +415,7 @@ func (c *Config) addSecurity(m map[string]any) {
 			put("sasl.oauthbearer.scope", o.Scope)
 			put("sasl.oauthbearer.extensions", o.Extensions)
 			put("https.ca.pem", string(o.CA))
-		} else {
+		} else if s.Mechanism != "OAUTHBEARER" {
 			put("sasl.username", s.User)
 			put("sasl.password", s.Password)
 		}

@@ -130,6 +130,50 @@ sasl.client.callback.handler.class=software.amazon.msk.auth.iam.IAMClientCallbac
 	}
 }
 
+// TestMechanismDecides checks that the named mechanism decides which keys have
+// an effect. The keys of other mechanisms have no effect, whatever the order of
+// the keys is.
+func TestMechanismDecides(t *testing.T) {
+	t.Parallel()
+	const user, oidc = "sasl.username=u\nsasl.password=p", "sasl.oauthbearer.token.endpoint.url=https://h/t\nsasl.oauthbearer.client.id=c\nsasl.oauthbearer.client.secret=s"
+	const module = `sasl.jaas.config=x.PlainLoginModule required username="u" password="p";`
+	for name, tc := range map[string]struct {
+		lines []string
+		want  string
+	}{
+		"PLAIN with a part of OIDC":       {[]string{"sasl.mechanism=PLAIN", user, "sasl.oauthbearer.scope=x"}, "PLAIN"},
+		"PLAIN with all of OIDC":          {[]string{"sasl.mechanism=PLAIN", user, oidc}, "PLAIN"},
+		"PLAIN with roots of a provider":  {[]string{"sasl.mechanism=PLAIN", user, "https.ca.pem=x"}, "PLAIN"},
+		"PLAIN with a key of librdkafka":  {[]string{"sasl.mechanism=PLAIN", user, "sasl.oauthbearer.grant.type=client_credentials"}, "PLAIN"},
+		"SCRAM with all of OIDC":          {[]string{"sasl.mechanism=SCRAM-SHA-256", user, oidc}, "SCRAM-SHA-256"},
+		"OAUTHBEARER with a user":         {[]string{"sasl.mechanism=OAUTHBEARER", user, oidc}, "OAUTHBEARER"},
+		"a login module with all of OIDC": {[]string{"sasl.mechanism=PLAIN", module, oidc}, "PLAIN"},
+		"only a login module":             {[]string{module, oidc}, "PLAIN"},
+		"only OIDC":                       {[]string{oidc, "https.ca.pem=x"}, "OAUTHBEARER"},
+	} {
+		for _, transport := range linked() {
+			for range len(tc.lines) {
+				tc.lines = append(tc.lines[1:], tc.lines[0])
+				choose := Set("WithTransport", func(c *Config) { c.Transport = transport })
+				file := fromText(t, strings.Join(append(tc.lines, "security.protocol=SASL_PLAINTEXT"), "\n"))
+				c, err := New(ForProducer, []string{"b:1"}, "", []Option{file, choose})
+				if err != nil {
+					t.Errorf("%s, %v, %q: %v", name, transport, tc.lines, err)
+					continue
+				}
+				m := c.ClientMap()
+				_, method := m["sasl.oauthbearer.method"]
+				_, password := m["sasl.password"]
+				_, grant := m["sasl.oauthbearer.grant.type"]
+				tokens := tc.want == "OAUTHBEARER"
+				if c.SASL.Mechanism != tc.want || m["sasl.mechanism"] != tc.want || (c.SASL.OIDC != nil) != tokens || method != tokens || password == tokens || grant {
+					t.Errorf("%s, %v, %q: %v, %v", name, transport, tc.lines, c.SASL, m)
+				}
+			}
+		}
+	}
+}
+
 type noToken struct{ oauth.TokenSource }
 
 // TestCodeIsNotLoaded checks that New refuses every setting that loads code

@@ -10,6 +10,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/avroline/avroline/internal/configfile"
 )
@@ -385,15 +386,16 @@ func setGiven(text *string, opts map[string]string, option string) {
 	}
 }
 
-// parseJAAS reads `module flag key="value" …;`. The errors contain no part of
+// parseJAAS reads `module flag key="value" …;`. As in Java, the parts may be on
+// several lines. The errors contain no part of
 // the text, because the text holds secrets.
 func parseJAAS(s string) (module string, opts map[string]string, err error) {
 	opts = map[string]string{}
 	s = strings.TrimSpace(s)
 	s, ok := strings.CutSuffix(s, ";")
-	module, s, _ = strings.Cut(strings.TrimSpace(s), " ")
-	flag, s, _ := strings.Cut(strings.TrimSpace(s), " ")
-	if !ok || module == "" || !strings.Contains("required requisite sufficient optional", strings.ToLower(flag)) || flag == "" {
+	module, s = cutSpace(strings.TrimSpace(s))
+	flag, s := cutSpace(strings.TrimSpace(s))
+	if !ok || module == "" || !slices.Contains([]string{"required", "requisite", "sufficient", "optional"}, strings.ToLower(flag)) {
 		return "", nil, errors.New(`must be of the form: LoginModule required username="…" password="…";`)
 	}
 	for s = strings.TrimSpace(s); s != ""; s = strings.TrimSpace(s) {
@@ -416,7 +418,7 @@ func parseJAAS(s string) (module string, opts map[string]string, err error) {
 func jaasValue(s string) (value, rest string, err error) {
 	quote := s[0]
 	if quote != '"' && quote != '\'' {
-		value, rest, _ = strings.Cut(s, " ")
+		value, rest = cutSpace(s)
 		return value, rest, nil
 	}
 	var b strings.Builder
@@ -432,6 +434,14 @@ func jaasValue(s string) (value, rest string, err error) {
 		}
 	}
 	return "", "", errors.New("the closing quote is missing")
+}
+
+// cutSpace cuts a text at its first white space.
+func cutSpace(s string) (word, rest string) {
+	if i := strings.IndexFunc(s, unicode.IsSpace); i >= 0 {
+		return s[:i], s[i:]
+	}
+	return s, ""
 }
 
 const toPEM = "make PEM of it: keytool -importkeystore -deststoretype PKCS12, then openssl pkcs12"

@@ -174,6 +174,36 @@ func TestMechanismDecides(t *testing.T) {
 	}
 }
 
+// TestLoginModuleOnLines checks that the parts of sasl.jaas.config may have any
+// white space between them, as in Java.
+func TestLoginModuleOnLines(t *testing.T) {
+	t.Parallel()
+	const begin = "security.protocol: SASL_PLAINTEXT\nsasl.mechanism: PLAIN\nsasl.jaas.config: "
+	for name, text := range map[string]string{
+		"one line":        `x.PlainLoginModule required username="bob" password="a b";`,
+		"a YAML block":    "|\n  x.PlainLoginModule required\n    username=\"bob\"\n    password=\"a b\";\n",
+		"a folded block":  ">\n  x.PlainLoginModule required\n  username=\"bob\"\n  password=\"a b\";\n",
+		"tabs":            `"x.PlainLoginModule\trequired\tusername=\"bob\"\tpassword=\"a b\"\t;"`,
+		"lines of DOS":    `"x.PlainLoginModule\r\nrequired\r\nusername=\"bob\"\r\npassword=\"a b\";\r\n"`,
+		"without quotes":  `"x.PlainLoginModule\nrequired\nusername=bob\npassword='a b';"`,
+		"around an equal": `"x.PlainLoginModule required username\n=\tbob password\t=\n'a b';"`,
+	} {
+		path := filepath.Join(t.TempDir(), "a.yaml")
+		if err := os.WriteFile(path, []byte(begin+text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c, err := New(ForProducer, []string{"b:1"}, "", []Option{FromYAML(path)})
+		if err != nil || c.SASL.User != "bob" || c.SASL.Password != "a b" {
+			t.Errorf("%s: %v, %v", name, c, err)
+		}
+	}
+	for _, text := range []string{"x.PlainLoginModule re\nusername=bob;", "x.PlainLoginModule;", ";"} {
+		if _, _, err := parseJAAS(text); err == nil {
+			t.Errorf("%q: accepted", text)
+		}
+	}
+}
+
 type noToken struct{ oauth.TokenSource }
 
 // TestCodeIsNotLoaded checks that New refuses every setting that loads code

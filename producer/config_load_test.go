@@ -280,13 +280,15 @@ func TestWeakAcksOfFiles(t *testing.T) {
 	}
 }
 
-// TestContradictingAcksOfFiles checks that a file with two values for acks is
-// refused, whatever the order of the keys is.
+// TestContradictingAcksOfFiles checks that a file with two values for acks, or
+// with idempotence and weak acks, is refused, whatever the order of the keys
+// is. The program may override the file.
 func TestContradictingAcksOfFiles(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{
 		"acks=all\navroline.weak.acks=1", "avroline.weak.acks=1\nacks=all",
 		"request.required.acks=-1\navroline.weak.acks=0", "avroline.weak.acks=all\nacks=1",
+		"enable.idempotence=true\navroline.weak.acks=1", "avroline.weak.acks=1\nenable.idempotence=1", "enable.idempotence=TRUE\navroline.weak.acks=all",
 	} {
 		_, err := settings.New(settings.ForProducer, []string{"b:1"}, "", []Option{WithProperties(write(t, "a.properties", text))})
 		if err == nil || !strings.Contains(err.Error(), "avroline.weak.acks") || !strings.Contains(err.Error(), "contradicts") {
@@ -296,6 +298,10 @@ func TestContradictingAcksOfFiles(t *testing.T) {
 	c, err := settings.New(settings.ForProducer, []string{"b:1"}, "", []Option{WithProperties(write(t, "a.properties", "acks=-1\navroline.weak.acks=all"))})
 	if err != nil || !c.WeakAcks || c.Acks != AcksAll {
 		t.Errorf("the same value twice: %v, %v", c, err)
+	}
+	c, err = settings.New(settings.ForProducer, []string{"b:1"}, "", []Option{WithProperties(write(t, "a.properties", "enable.idempotence=true")), WithWeakAcks(AcksLeader)})
+	if err != nil || !c.WeakAcks {
+		t.Errorf("an option over a file: %v, %v", c, err)
 	}
 }
 

@@ -77,16 +77,25 @@ func milliseconds(at func(*Config) *time.Duration, least, most time.Duration) ki
 func boolean(at func(*Config) *bool) kind {
 	return kind{
 		set: func(c *Config, v string) error {
-			b, err := strconv.ParseBool(v)
-			if err != nil {
-				return errors.New("must be true or false")
+			b, err := parseBool(v)
+			if err == nil {
+				*at(c) = b
 			}
-			*at(c) = b
-			return nil
+			return err
 		},
 		value:  func(c *Config) any { return *at(c) },
 		bounds: "`true`, `false`",
 	}
+}
+
+// parseBool reads the values that librdkafka and Java accept. Upper and lower
+// case do not matter.
+func parseBool(v string) (bool, error) {
+	b, err := strconv.ParseBool(strings.ToLower(v))
+	if err != nil {
+		return false, errors.New("must be true or false")
+	}
+	return b, nil
 }
 
 // parsed makes a kind with a separate parse function.

@@ -121,27 +121,36 @@ func (c *Config) loadFile(f configfile.File) error {
 	return errors.Join(errs...)
 }
 
-// contradiction refuses two values for acks in one source. Otherwise the order
-// of the keys would decide how safe the messages are.
+// contradiction refuses a source in which avroline.weak.acks contradicts acks
+// or enable.idempotence. Otherwise the order of the keys would decide how safe
+// the messages are, or the idempotence of the source would have no effect.
 func (c *Config) contradiction(entries []configfile.Entry) error {
-	var acks, weak *configfile.Entry
-	for i, e := range entries {
-		switch s := c.names[e.Key]; {
-		case s == nil:
-		case s.Key == "acks":
-			acks = &entries[i]
-		case s.Key == "avroline.weak.acks":
-			weak = &entries[i]
+	last := map[string]configfile.Entry{}
+	for _, e := range entries {
+		if s := c.names[e.Key]; s != nil {
+			e.Value = strings.TrimSpace(e.Value)
+			last[s.Key] = e
 		}
 	}
-	if acks == nil || weak == nil {
+	weak, given := last["avroline.weak.acks"]
+	var confirmed Config
+	if !given || setAcks(&confirmed, weak.Value) != nil { // load reports a wrong value
 		return nil
 	}
-	var said, confirmed Config
-	if setAcks(&said, strings.TrimSpace(acks.Value)) != nil || setAcks(&confirmed, strings.TrimSpace(weak.Value)) != nil || said.Acks == confirmed.Acks {
-		return nil // load reports a wrong value
+	bad := func(other configfile.Entry, fix string) error {
+		return &ConfigError{Setting: weak.Origin, Value: weak.Value, Reason: fmt.Sprintf("contradicts %s, which is %s: %s", other.Origin, other.Value, fix)}
 	}
-	return &ConfigError{Setting: weak.Origin, Value: weak.Value, Reason: fmt.Sprintf("contradicts %s, which is %s: give both the same value", acks.Origin, strings.TrimSpace(acks.Value))}
+	var errs []error
+	var said Config
+	if acks, given := last["acks"]; given && setAcks(&said, acks.Value) == nil && said.Acks != confirmed.Acks {
+		errs = append(errs, bad(acks, "give both the same value"))
+	}
+	if on, given := last["enable.idempotence"]; given {
+		if idempotent, err := parseBool(on.Value); err == nil && idempotent {
+			errs = append(errs, bad(on, "weak acks give up idempotence, so keep one"))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // findTwoLevels keeps an error for each codec with two levels in one source.

@@ -345,8 +345,9 @@ func setAcks(c *Config, v string) error {
 func idempotence() kind {
 	return kind{
 		set: func(c *Config, v string) error {
-			c.idempotenceOff = !strings.EqualFold(v, "true")
-			return nil
+			on, err := parseBool(v)
+			c.idempotenceOff = err == nil && !on
+			return err
 		},
 		check: func(c *Config) string {
 			if c.idempotenceOff && !c.WeakAcks {

@@ -1,6 +1,7 @@
 package settings
 
 import (
+	"cmp"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
@@ -12,17 +13,16 @@ import (
 // path is the file of the setting, or empty for [WithTLS].
 type pemOrigin struct{ key, path string }
 
+// pemError returns the error of PEM text.
+func (c *Config) pemError(from pemOrigin, format string, args ...any) *ConfigError {
+	return &ConfigError{c.Origin(cmp.Or(from.key, "tls")), from.path, fmt.Sprintf(format, args...)}
+}
+
 // checkCertificate finds mistakes in the client certificate. Without the check,
 // a broker refuses the connection without a reason, or with an error text of
 // OpenSSL.
 func (c *Config) checkCertificate(t *TLS) error {
-	bad := func(format string, args ...any) error {
-		name := c.Origin("tls")
-		if t.certFrom.key != "" {
-			name = c.Origin(t.certFrom.key)
-		}
-		return &ConfigError{name, t.certFrom.path, fmt.Sprintf(format, args...)}
-	}
+	bad := func(format string, args ...any) error { return c.pemError(t.certFrom, format, args...) }
 	leaf, err := t.leaf()
 	if err != nil {
 		return bad("Cert: %v", err)

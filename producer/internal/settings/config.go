@@ -314,7 +314,7 @@ func (c *Config) checkTogether(bad func(key string, value any, format string, ar
 		bad("delivery.timeout.ms", c.DeliveryTimeout, "must be above %s, %v", c.Origin("linger.ms"), c.Linger)
 	}
 	if c.MaxInFlightBytes < int64(c.MaxMessageBytes) {
-		bad("buffer.memory", c.MaxInFlightBytes, "one message of %s, %d, would not fit", c.Origin("message.max.bytes"), c.MaxMessageBytes)
+		bad("buffer.memory", fmt.Sprintf("%d bytes", c.MaxInFlightBytes), "one message of %s, %d, would not fit", c.Origin("message.max.bytes"), c.MaxMessageBytes)
 	}
 	if !c.WeakAcks {
 		if c.InFlightRequests > 5 {
@@ -328,7 +328,11 @@ func (c *Config) checkTogether(bad func(key string, value any, format string, ar
 		return
 	}
 	if c.WeakAcks {
-		bad("acks", c.Acks, "a transaction needs acks=all and idempotence")
+		key := "acks" // the key of WithWeakAcks
+		if _, inFile := c.origins["avroline.weak.acks"]; inFile {
+			key = "avroline.weak.acks"
+		}
+		bad(key, c.Acks, "a transaction needs acks=all and idempotence")
 	}
 	if c.DeliveryTimeout > c.TransactionTimeout {
 		bad("delivery.timeout.ms", c.DeliveryTimeout, "is above %s, %v", c.Origin("transaction.timeout.ms"), c.TransactionTimeout)

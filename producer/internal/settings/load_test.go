@@ -1,6 +1,56 @@
 package settings
 
-import "testing"
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestEveryErrorHasItsLine checks that a mistake in a file has the line and the
+// key of the file, also if New finds the mistake after it has read every
+// option.
+func TestEveryErrorHasItsLine(t *testing.T) {
+	t.Parallel()
+	bad := filepath.Join(t.TempDir(), "bad.pem")
+	if err := os.WriteFile(bad, []byte("-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const ssl, sasl = "security.protocol=SSL\n", "security.protocol=SASL_PLAINTEXT\n"
+	for text, want := range map[string]string{
+		"linger.ms=5\nqueue.buffering.max.kbytes=5": `a.properties:2: queue.buffering.max.kbytes: "5120 bytes": one message`,
+		"buffer.memory=5":                           `a.properties:1: buffer.memory: "5 bytes": one message`,
+		ssl + "ssl.ca.location=" + bad:              "a.properties:2: ssl.ca.location: \"" + bad + "\": CA holds no PEM certificate",
+		ssl + "ssl.truststore.location=" + bad:      "a.properties:2: ssl.truststore.location: \"" + bad + "\": CA holds no PEM certificate",
+		ssl + "ssl.truststore.certificates=hunter2": "a.properties:2: ssl.truststore.certificates: CA holds no PEM certificate",
+		ssl + "ssl.certificate.location=" + bad:     "a.properties:2: ssl.certificate.location: \"" + bad + "\": Cert and Key go together: Key is missing",
+		ssl + "ssl.key.pem=hunter2":                 "a.properties:2: ssl.key.pem: Cert and Key go together: Cert is missing",
+		sasl + "sasl.password=hunter2":              "a.properties:2: sasl.password: no mechanism",
+		sasl + "sasl.oauthbearer.scope=x":           "a.properties:2: sasl.oauthbearer.scope: OIDC needs TokenURL",
+		"security.protocol=SSL\nsasl.mechanism=PLAIN\nsasl.username=u\nsasl.password=p": "a.properties:2: sasl.mechanism asks for it",
+		"avroline.weak.acks=1\nenable.idempotence=hunter":                               `a.properties:2: enable.idempotence: "hunter": must be true or false`,
+		"avroline.weak.acks=1\nenable.idempotence=":                                     "a.properties:2: enable.idempotence: must be true or false",
+		"enable.idempotence=0":                                     "a.properties:1: enable.idempotence: ",
+		"enable.idempotence=True\navroline.weak.acks=1":            `a.properties:2: avroline.weak.acks: "1": contradicts a.properties:1: enable.idempotence, which is True`,
+		"compression.type=gzip\n\ncompression.gzip.level=10":       `a.properties:3: compression.gzip.level: "10": must be from 0 to 9`,
+		"compression.type=snappy\ncompression.level=1":             `a.properties:2: compression.level: "1": a.properties:1: compression.type snappy has no levels`,
+		"retry.backoff.ms=2000\n\nretry.backoff.max.ms=1000":       `a.properties:3: retry.backoff.max.ms: "1s": is below a.properties:1: retry.backoff.ms, 2s`,
+		"delivery.timeout.ms=3\nlinger.ms=4":                       "a.properties:1: delivery.timeout.ms: ",
+		"max.in.flight=6":                                          "a.properties:1: max.in.flight: ",
+		"ssl.endpoint.identification.algorithm=none\n" + ssl:       "a.properties:1: ssl.endpoint.identification.algorithm: ",
+		sasl + "sasl.mechanism=PLAIN\nsasl.username=u":             "a.properties:2: sasl.mechanism: PLAIN needs user and password",
+		sasl + "sasl.jaas.config=x.PlainLoginModule required a=b;": "a.properties:2: sasl.jaas.config: PLAIN needs user and password",
+	} {
+		_, err := New(ForProducer, []string{"b:1"}, "", []Option{fromText(t, text)})
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hunter2") || strings.Count(err.Error(), "\n") > 0 {
+			t.Errorf("%q: %v, want %s", text, err, want)
+		}
+	}
+	_, err := New(ForTransactional, []string{"b:1"}, "id", []Option{fromText(t, "avroline.weak.acks=1")})
+	if err == nil || !strings.Contains(err.Error(), "a.properties:1: avroline.weak.acks: ") {
+		t.Errorf("weak acks with transactions: %v", err)
+	}
+}
 
 // TestIdempotenceOfFiles checks that enable.idempotence takes the booleans of
 // librdkafka and Java.

@@ -93,15 +93,22 @@ func tlsRows() []Setting {
 		{Key: "security.protocol", Option: "WithTLS, WithSASL", About: "`PLAINTEXT`", Show: Harmless, kind: parsed(setProtocol, "`PLAINTEXT`, `SSL`, `SASL_PLAINTEXT`, `SASL_SSL`")},
 		{
 			Key: "ssl.ca.location", Option: "TLS.CA", About: "a PEM file; the default is the system's root certificates", Show: Harmless,
-			kind: covering(setFile(configfile.ReadSmall, func(t *TLS, _ string, b []byte) { t.CA = b }), "ssl.ca.pem"),
+			kind: covering(setFile(configfile.ReadSmall, func(t *TLS, path string, b []byte) {
+				t.CA, t.caFrom = b, pemOrigin{"ssl.ca.location", path}
+			}), "ssl.ca.pem"),
 		},
 		{
 			Key: "ssl.ca.pem", Java: "ssl.truststore.certificates", Option: "TLS.CA", About: "PEM text",
-			kind: setTLS(func(t *TLS, v string) error { t.CA = []byte(v); return nil }),
+			kind: setTLS(func(t *TLS, v string) error {
+				t.CA, t.caFrom = []byte(v), pemOrigin{"ssl.ca.pem", ""}
+				return nil
+			}),
 		},
 		{
 			Key: "ssl.truststore.location", Option: "TLS.CA", About: "Java's name of `ssl.ca.location`", Show: Harmless,
-			kind: covering(setFile(readPEM, func(t *TLS, _ string, b []byte) { t.CA = b }), "ssl.ca.pem"),
+			kind: covering(setFile(readPEM, func(t *TLS, path string, b []byte) {
+				t.CA, t.caFrom = b, pemOrigin{"ssl.truststore.location", path}
+			}), "ssl.ca.pem"),
 		},
 		{
 			Key: "ssl.certificate.location", Option: "TLS.Cert", About: "a PEM file with the client's certificate", Show: Harmless,

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/avroline/avroline/internal/oauth"
@@ -41,7 +43,7 @@ type TLS struct {
 	// avroline.tls.insecure.skip.hostname.
 	InsecureSkipHostname bool
 
-	certFrom, keyFrom pemOrigin
+	caFrom, certFrom, keyFrom pemOrigin
 }
 
 // String lists the parts that are set.
@@ -272,7 +274,7 @@ func (c *Config) checkProtocol() []error {
 	case c.TLS != nil && !strings.HasSuffix(c.protocol, "SSL"):
 		return bad("%s is without TLS, and %s asks for it", c.protocol, c.Origin("tls"))
 	case c.SASL != nil && !strings.HasPrefix(c.protocol, "SASL"):
-		return bad("%s is without SASL, and %s asks for it", c.protocol, c.Origin("sasl"))
+		return bad("%s is without SASL, and %s asks for it", c.protocol, c.saslOrigin())
 	case c.SASL == nil && strings.HasPrefix(c.protocol, "SASL"):
 		return bad("%s wants sasl.mechanism and its credentials", c.protocol)
 	}
@@ -287,11 +289,13 @@ func (c *Config) checkTLS() []error {
 	var errs []error
 	bad := func(key, reason string) { errs = append(errs, &ConfigError{Setting: c.Origin(key), Reason: reason}) }
 	if len(t.CA) > 0 && !x509.NewCertPool().AppendCertsFromPEM(t.CA) {
-		bad("tls", "CA holds no PEM certificate")
+		errs = append(errs, c.pemError(t.caFrom, "CA holds no PEM certificate"))
 	}
 	switch {
-	case (len(t.Cert) == 0) != (len(t.Key) == 0):
-		bad("tls", "Cert and Key go together: one is missing")
+	case len(t.Cert) > 0 && len(t.Key) == 0:
+		errs = append(errs, c.pemError(t.certFrom, "Cert and Key go together: Key is missing"))
+	case len(t.Cert) == 0 && len(t.Key) > 0:
+		errs = append(errs, c.pemError(t.keyFrom, "Cert and Key go together: Cert is missing"))
 	case len(t.Cert) > 0:
 		if err := c.checkCertificate(t); err != nil {
 			errs = append(errs, err)
@@ -337,9 +341,11 @@ func (c *Config) checkSASL() []error {
 const mskIAM = "AWS_MSK_IAM"
 
 // saslOrigin returns the origin of the credentials, or at least of the
-// mechanism.
+// mechanism or of another part.
 func (c *Config) saslOrigin() string {
-	for _, key := range []string{"sasl", "sasl.mechanism", "sasl.jaas.config"} {
+	parts := slices.Sorted(maps.Keys(c.origins))
+	parts = slices.DeleteFunc(parts, func(key string) bool { return !strings.HasPrefix(key, "sasl.") })
+	for _, key := range append([]string{"sasl", "sasl.mechanism", "sasl.jaas.config"}, parts...) {
 		if origin, ok := c.origins[key]; ok {
 			return origin
 		}

@@ -70,10 +70,11 @@ func (c *client) collect(ch chan<- prometheus.Metric) {
 		stuck += len(h.Stuck)
 		ready = ready && h.Ready
 		for _, b := range p.Brokers() {
-			traffic[b.Address] = traffic[b.Address].Plus(b.Traffic)
-			before, known := states[b.Address]
+			address := label(b.Address)
+			traffic[address] = traffic[address].Plus(b.Traffic)
+			before, known := states[address]
 			if !known || b.State == producer.BrokerConnected || before != producer.BrokerConnected && b.State == producer.BrokerUnreachable {
-				states[b.Address] = b.State
+				states[address] = b.State
 			}
 		}
 	}
@@ -139,9 +140,10 @@ func (c *client) producers() ([]producer.Observed, map[string]producer.Traffic) 
 			continue
 		}
 		for _, b := range p.Brokers() {
-			t := c.closed[b.Address].Plus(b.Traffic)
+			address := label(b.Address)
+			t := c.closed[address].Plus(b.Traffic)
 			t.Queued, t.Waiting = 0, 0
-			c.closed[b.Address] = t
+			c.closed[address] = t
 		}
 	}
 	c.open = open

@@ -19,6 +19,8 @@ import (
 // The option also switches on the statistics of the client library, at an
 // interval of 5 seconds unless statistics.interval.ms is set.
 //
+// In every label, U+FFFD replaces bytes that are not UTF-8.
+//
 // Packages processor, source and outbox accept the option in their
 // WithProducer.
 func (m *Metrics) Producer(name string) producer.Option {
@@ -28,6 +30,7 @@ func (m *Metrics) Producer(name string) producer.Option {
 
 // client returns the client with a name.
 func (m *Metrics) client(name string) *client {
+	name = label(name)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, c := range m.clients {
@@ -75,6 +78,7 @@ func (m *Metrics) hooks(c *client) producer.Hooks {
 // [Metrics.Producer] to processor.WithProducer. Several processors may share a
 // name.
 func (m *Metrics) Processor(name string) processor.Option {
+	name = label(name)
 	w := m.workers
 	records, batches := map[string]prometheus.Counter{}, map[string]prometheus.Counter{}
 	for _, result := range []string{"ok", "bad", "failed"} {
@@ -120,6 +124,7 @@ func (m *Metrics) Processor(name string) processor.Option {
 // client="name". For the source's producer, give the option [Metrics.Producer]
 // to source.WithProducer. Several sources may share a name.
 func (m *Metrics) Source(name string) source.Option {
+	name = label(name)
 	w := m.workers
 	stops := w.stops.WithLabelValues(name)
 	l := w.add(&lag{client: name, shard: map[int]int64{}})
@@ -145,6 +150,7 @@ func (m *Metrics) Source(name string) source.Option {
 // Registry returns an option for registry clients. Their metrics have the label
 // client="name". Several clients may share a name.
 func (m *Metrics) Registry(name string) registry.Option {
+	name = label(name)
 	r := &m.registries
 	// A rate needs a first sample, so the counters begin with 0.
 	results := map[string]prometheus.Counter{}

@@ -50,17 +50,19 @@ const (
 )
 
 // find returns the counters of a topic. All topics beyond the limit share the
-// same counters.
+// same counters. Hooks also get the messages that are refused for a wrong topic
+// name, so the name may have any bytes.
 func (t *topics) find(name string, m *Metrics) *topic {
 	if known, ok := t.all.Load(name); ok {
 		return known.(*topic)
 	}
+	name = label(name)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if known, ok := t.all.Load(name); ok {
 		return known.(*topic)
 	}
-	if t.named >= t.limit {
+	if t.named >= t.limit || name == OtherTopics {
 		if t.other == nil {
 			t.other = newTopic(OtherTopics, m)
 		}

@@ -47,7 +47,7 @@ func (w *workers) collect(ch chan<- prometheus.Metric) {
 	topics, sources := map[[2]string]int64{}, map[string]int64{}
 	for _, l := range w.lags {
 		for topic, messages := range l.topic {
-			topics[[2]string{l.client, topic}] += messages
+			topics[[2]string{l.client, label(topic)}] += messages
 		}
 		for _, items := range l.shard {
 			sources[l.client] += items

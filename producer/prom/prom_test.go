@@ -220,6 +220,45 @@ func TestCardinality(t *testing.T) {
 	}
 }
 
+// TestNamesOfAnyBytes checks that names that are not UTF-8, and the name of the
+// other topics, end no scrape. Names share a label value if they differ only in
+// invalid bytes.
+func TestNamesOfAnyBytes(t *testing.T) {
+	t.Parallel()
+	ctx := deadline(t)
+	b := producertest.Start(t, producertest.WithTopic("orders", 1))
+	m := prom.New(prom.WithTopicLimit(2))
+	const name, want = "caf\xe9", "caf\ufffd"
+	_, _, _ = m.Processor(name), m.Source(name), m.Registry(name)
+	for _, client := range []string{name, "caf\xe8"} {
+		p, err := producer.New(b.Addrs(), serializer(t), m.Producer(client))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = p.Close(ctx) }()
+		for _, topic := range []string{prom.OtherTopics, "orders", name, "caf\xe8", "fifth topic"} {
+			if _, err := topicOf(topic).Publish(ctx, p, order()); (err == nil) != (topic == "orders") {
+				t.Errorf("topic %q: %v", topic, err)
+			}
+		}
+	}
+	all := gather(t, m)
+	if diff := cmp.Diff(map[string]float64{"delivered,orders": 2}, samples(all["avroline_messages_total"])); diff != "" {
+		t.Errorf("messages: %s", diff)
+	}
+	refused := map[string]float64{}
+	for labels, n := range samples(all["avroline_messages_refused_total"]) {
+		_, topic, _ := strings.Cut(labels, ",")
+		refused[topic] += n
+	}
+	if diff := cmp.Diff(map[string]float64{want: 4, prom.OtherTopics: 4}, refused); diff != "" {
+		t.Errorf("refused: %s", diff)
+	}
+	if diff := cmp.Diff(map[string]float64{want: 1}, samples(all["avroline_ready"])); diff != "" {
+		t.Errorf("ready: %s", diff)
+	}
+}
+
 // TestBrokers checks the metrics of the brokers, also after a broker goes away.
 // At the end, every metric of the catalogue must have had a value.
 func TestBrokers(t *testing.T) {

@@ -1,6 +1,7 @@
 package prom
 
 import (
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -33,6 +34,11 @@ func describe() map[*catalog.Metric]*prometheus.Desc {
 	}
 	return all
 }
+
+// label makes a value of a label. Prometheus accepts only UTF-8, and one bad
+// value would end the scrape of most metrics. So label replaces invalid bytes
+// by U+FFFD.
+func label(text string) string { return strings.ToValidUTF8(text, "\ufffd") }
 
 // sample makes one sample of a counter or a gauge.
 func sample(m *catalog.Metric, value float64, labels ...string) prometheus.Metric {

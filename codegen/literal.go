@@ -25,7 +25,7 @@ func (b *builder) fillDefaults() {
 				continue
 			}
 			field := t.record.Fields[i]
-			data, err := f.Type.AppendDefault(nil, f.Default)
+			data, err := f.Type.AppendFitting(nil, f.Default)
 			if err != nil {
 				b.mistake(f.Default.Pos, "", "the default of %s cannot be used: %v", f.Name, err)
 				continue
@@ -33,28 +33,26 @@ func (b *builder) fillDefaults() {
 			r := literalReader{data: data}
 			field.Default = r.read(field.Type).orZero()
 			if !t.pkg.External {
-				b.misfits(field, f)
+				misfits(field, f)
 			}
 		}
 	}
 	b.nestedDefaults()
 }
 
-// misfits refuses a default that the Go type cannot hold. A text that is no
-// UUID is allowed, because many schemas have such a default. NewX and readers
-// then take the zero UUID.
-func (b *builder) misfits(field *fieldDecl, f *avsc.Field) {
-	documented := false
-	for _, m := range f.Type.Misfits(f.Default) {
-		switch {
-		case m.Logical != "uuid":
-			b.mistakeOnce(m.Pos, m.Fix, "%s", m.What)
-		case !documented:
-			documented = true
-			text := "The schema's " + strings.TrimPrefix(m.What, "the ") + ", so that New leaves the zero value."
-			field.Doc = append(field.Doc, docLines(text, fieldDocWidth)...)
-		}
+// misfits adds the defaults that the Go type cannot hold to the comment of the
+// field. NewX then has zero instead. Readers take the zero UUID too, and fail
+// with other misfits.
+func misfits(field *fieldDecl, f *avsc.Field) {
+	all := f.Type.Misfits(f.Default)
+	if len(all) == 0 {
+		return
 	}
+	text := "The schema's " + strings.TrimPrefix(all[0].What, "the ") + ", so that New leaves the zero value."
+	if slices.ContainsFunc(all, func(m avsc.Misfit) bool { return m.Logical != "uuid" }) {
+		text += " Data without the field cannot be read."
+	}
+	field.Doc = append(field.Doc, docLines(text, fieldDocWidth)...)
 }
 
 // nestedDefaults handles fields of a record type that have no default. Such a

@@ -18,6 +18,17 @@ import (
 // of type [Errors] with the place in v.
 func (s *Schema) AppendDefault(dst []byte, v *Value) ([]byte, error) {
 	e := encoder{dst: dst, budget: newBudget(0)}
+	return e.encode(s, v)
+}
+
+// AppendFitting is AppendDefault, except that zero takes the place of each
+// [Misfit]. A Go type with the logical type can then hold the value.
+func (s *Schema) AppendFitting(dst []byte, v *Value) ([]byte, error) {
+	e := encoder{dst: dst, budget: newBudget(0), fitting: true}
+	return e.encode(s, v)
+}
+
+func (e *encoder) encode(s *Schema, v *Value) ([]byte, error) {
 	e.value(s, v)
 	if err := e.errs.err(); err != nil {
 		return nil, err
@@ -45,6 +56,7 @@ type encoder struct {
 	dst        []byte
 	errs       Errors
 	misfits    []Misfit
+	fitting    bool // see AppendFitting
 	budget     *budget
 	depth      int
 	overBudget bool
@@ -177,7 +189,9 @@ func (e *encoder) whole(s *Schema, v *Value, bits int) {
 	case err != nil:
 		e.mistake(v.Pos, fmt.Sprintf("the default %s of type %s is not written as a whole number", shorten(v.Text), s.Kind), "write it without fraction and exponent")
 	default:
-		e.checkTime(s, v, n)
+		if !e.checkTime(s, v, n) && e.fitting {
+			n = 0
+		}
 		e.long(n)
 	}
 }
@@ -229,7 +243,9 @@ func (e *encoder) bytes(s *Schema, v *Value) {
 	for _, c := range v.Str {
 		e.dst = append(e.dst, byte(c))
 	}
-	e.checkDecimal(s, v, e.dst[start:])
+	if number := e.dst[start:]; !e.checkDecimal(s, v, number) && e.fitting {
+		clear(number)
+	}
 }
 
 func (e *encoder) symbol(s *Schema, v *Value) {
@@ -302,7 +318,7 @@ func (e *encoder) union(s *Schema, v *Value) {
 		if b == nil {
 			return // the mistake is already reported
 		}
-		try := encoder{dst: e.dst, budget: e.budget, depth: e.depth}
+		try := encoder{dst: e.dst, fitting: e.fitting, budget: e.budget, depth: e.depth}
 		try.long(int64(i))
 		try.value(b, v)
 		if try.errs == nil {

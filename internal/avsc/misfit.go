@@ -53,34 +53,38 @@ func ParseUUID(s string) ([]byte, bool) {
 	return n.FillBytes(make([]byte, 16)), true
 }
 
-// checkTime checks that n is a time of day, if s is one.
-func (e *encoder) checkTime(s *Schema, v *Value, n int64) {
+// checkTime reports whether n is a time of day, if s is one.
+func (e *encoder) checkTime(s *Schema, v *Value, n int64) bool {
 	most, unit := int64(24*60*60*1000-1), "milliseconds"
 	switch s.Logical.Name {
 	case "time-millis":
 	case "time-micros":
 		most, unit = 24*60*60*1_000_000-1, "microseconds"
 	default:
-		return
+		return true
 	}
-	if n < 0 || n > most {
-		e.misfit(s, v, "is no time of day", fmt.Sprintf("write the %s since midnight, from 0 to %d", unit, most))
+	if n >= 0 && n <= most {
+		return true
 	}
+	e.misfit(s, v, "is no time of day", fmt.Sprintf("write the %s since midnight, from 0 to %d", unit, most))
+	return false
 }
 
-// checkDecimal checks the number of digits of b, if s is a decimal.
-func (e *encoder) checkDecimal(s *Schema, v *Value, b []byte) {
+// checkDecimal reports whether the number in b has no more digits than the
+// precision, if s is a decimal.
+func (e *encoder) checkDecimal(s *Schema, v *Value, b []byte) bool {
 	if s.Logical.Name != "decimal" {
-		return
+		return true
 	}
 	const bitsPerDigit = 3.3219280948873626 // log2(10)
 	n := unscaled.Read(b)
 	limit := float64(s.Logical.Precision) * bitsPerDigit
 	switch size := float64(n.BitLen()); {
 	case size < limit-1:
-		return
+		return true
 	case size <= limit+1 && n.CmpAbs(unscaled.Power10(s.Logical.Precision)) < 0:
-		return
+		return true
 	}
 	e.misfit(s, v, fmt.Sprintf("has more digits than the precision %d", s.Logical.Precision), "write a number of fewer digits")
+	return false
 }

@@ -52,7 +52,7 @@ func Rules() []Rule {
 		{logicalTypeIgnored, "a logical type that is unknown or does not fit its type", "readers silently use the base type"},
 		{docNotText, "a \"doc\" that is no string", "implementations ignore the doc"},
 		{defaultUnknownMember, "a record default with a member that the record lacks", "implementations ignore the member. Most likely the name has a typing mistake"},
-		{defaultMisfit, "a default that its logical type does not have, such as \"\" for a uuid, -1 for a time of day, or too many digits for a decimal", "readers that convert the value cannot read data without the field, and generate refuses times and decimals"},
+		{defaultMisfit, "a default that its logical type does not have, such as \"\" for a uuid, -1 for a time of day, or too many digits for a decimal", "readers that convert the value cannot read data without the field"},
 		{noValue, "a type without values, such as an enum or union without members, or a record that needs itself", "no program can ever write a value of the type"},
 		{usedBeforeDefined, "a name before its definition in a file", "avrogen reads the file, most other implementations refuse the file"},
 		{nameOfPrimitive, "a type with the name of a primitive type", "the specification forbids the name in every namespace, and references mean the primitive type"},

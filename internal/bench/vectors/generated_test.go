@@ -32,9 +32,7 @@ func TestGenerated(t *testing.T) {
 	var cases []gencheck.Case
 
 	eachVector(t, func(id, schema string, values []gencheck.Value) {
-		if name := tree.add(id, schema); name != "" {
-			cases = append(cases, gencheck.Case{ID: id, Package: name, Schema: schema, Values: values})
-		}
+		cases = append(cases, gencheck.Case{ID: id, Package: tree.add(id, schema), Schema: schema, Values: values})
 	})
 	random := map[string][]codegen.Source{}
 	eachRandom(t, func(id, schema string, values []gencheck.Value) {
@@ -74,10 +72,9 @@ func TestGenerated(t *testing.T) {
 		Schemas, Files []string
 	}
 	vectortest.Each(t, "sets.jsonl", func(r set) { tree.add(r.ID, r.Schemas...) })
-	verdicts := newTally(t, "vectors.jsonl")
 	for id, err := range tree.errs {
 		if _, ok := files.exceptions[id]; !ok {
-			verdicts.compare(id, verdict(err), "valid", err)
+			t.Errorf("%s: %v", id, err)
 		}
 	}
 	t.Logf("%d packages", len(tree.packages))
@@ -85,6 +82,7 @@ func TestGenerated(t *testing.T) {
 	tree.write()
 	tree.run("go", "vet", "./...")
 	tree.run("go", "build", "-o", "gencheck", ".")
+	verdicts := newTally(t, "vectors.jsonl")
 	wrote := map[string][][]byte{}
 	for _, v := range tree.verdicts(cases) {
 		id := v.ID + " " + v.What

@@ -36,13 +36,10 @@ func TestGeneratedOwn(t *testing.T) {
 			return
 		}
 		schema = withOwn(t, schema, used)
-		if name := tree.add(id, schema); name != "" {
-			cases = append(cases, gencheck.Case{ID: id, Package: name, Schema: schema, Own: true, Values: values})
-		}
+		cases = append(cases, gencheck.Case{ID: id, Package: tree.add(id, schema), Schema: schema, Own: true, Values: values})
 	})
-	verdicts := newTally(t, "vectors.jsonl")
 	for id, err := range tree.errs {
-		verdicts.compare(id, verdict(err), "valid", err)
+		t.Errorf("%s: %v", id, err)
 	}
 	for name := range ownTypes {
 		if used[name] == 0 {
@@ -52,6 +49,7 @@ func TestGeneratedOwn(t *testing.T) {
 	t.Logf("%d packages, own types: %v", len(tree.packages), used)
 	tree.write()
 	tree.run("go", "build", "-o", "gencheck", ".")
+	verdicts := newTally(t, "vectors.jsonl")
 	for _, v := range tree.verdicts(cases) {
 		var err error
 		if v.Error != "" {

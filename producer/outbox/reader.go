@@ -92,9 +92,9 @@ func (in *input) Open(ctx context.Context, shard source.Shard, committed []sourc
 func (r *reader) progressName() string { return "relay " + r.relay + " " + streamName(r.shard) }
 
 // checkDatabase compares the position in Kafka with the progress in the
-// database. The progress may be older than the position. Then the rows between
-// both must still exist, because one transaction deletes rows and stores the
-// progress.
+// database. If known is false, the topic of positions has no position. The
+// progress may be older than the position. Then the rows between both must
+// still exist, because one transaction deletes rows and stores the progress.
 func (r *reader) checkDatabase(ctx context.Context, at position, known bool) error {
 	stored, ok, err := r.table.readState(ctx, r.db, r.progressName())
 	if err != nil {
@@ -104,23 +104,17 @@ func (r *reader) checkDatabase(ctx context.Context, at position, known bool) err
 	case !known && ok:
 		return fmt.Errorf("%w: the database notes published rows up to %s, but the topic of positions has no position of %s: "+
 			"restore the topic, or delete the row %q of table %s_state to publish the remaining rows", ErrDatabase, stored, streamName(r.shard), r.progressName(), r.table.name)
-	case !known:
-		return nil
-	case at.Database != r.database:
+	case known && at.Database != r.database:
 		return fmt.Errorf("%w: the database has the identity %s, but the relay has published rows of %s: give each database a relay with another name",
 			ErrDatabase, r.database, at.Database)
-	case ok && stored == at.text():
-		return nil
 	}
 	if r.table.dialect == PostgreSQL {
-		window, _, err := r.table.readState(ctx, r.db, r.windowName(r.shard))
-		if err != nil {
-			return source.Temporary(err)
+		if err := r.checkWindow(ctx, at); err != nil {
+			return err
 		}
-		if snapshotEnd(window) < snapshotEnd(at.In) {
-			return fmt.Errorf("%w: the database is a copy from before the last published rows: it notes the window %q, but rows of %q were published. "+
-				"The rows that the copy lacks are lost in the database. To continue with the copy, give the relay another name", ErrDatabase, window, at.In)
-		}
+	}
+	if !known || ok && stored == at.text() {
+		return nil
 	}
 	where, args := " WHERE seq = ?", []any{at.Seq}
 	if r.table.dialect == MySQL { // in a copy from before the batch, the row has another batch number or none
@@ -139,6 +133,44 @@ func (r *reader) checkDatabase(ctx context.Context, at position, known bool) err
 		"the database is a copy from before the event, or table %s_state was changed. The rows that a copy lacks are lost in the database. To continue, "+
 		"give the relay another name", ErrDatabase, at.ID, at.Seq, r.table.name)
 }
+
+// checkWindow compares the position with the note of the last window. The note
+// must not be older than the position, and this server must have written the
+// note. In a server that restored a dump, the transaction ids may begin again
+// with small numbers. New rows then look like rows of windows that the relay
+// has published.
+//
+// On the server of the window, the transaction that wrote the note began after
+// the snapshot, so its id is not below the snapshot's end. A replica, a file
+// copy and pg_upgrade keep the id in the system column xmin. A restore writes
+// the note again. Later transactions of the server have higher ids than the
+// restore. So the snapshots of the relay are valid if the id of the writer is
+// not below the snapshot's end. The result does not depend on the time of the
+// check.
+func (r *reader) checkWindow(ctx context.Context, at position) error {
+	var window string
+	var writer uint64
+	err := r.db.QueryRowContext(ctx, "SELECT value, "+writtenBy+" FROM "+r.table.quotedState()+" WHERE name = $1", r.windowName(r.shard)).Scan(&window, &writer)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+	case err != nil:
+		return source.Temporary(fmt.Errorf("outbox: table %s_state: %w", r.table.name, err))
+	case writer < snapshotEnd(window):
+		return fmt.Errorf("%w: the database was restored from a dump of another server: the relay noted the window %q, but transaction %d of this server wrote the note. "+
+			"The relay cannot compare the transaction ids of two servers. Delete the rows that were published, and give the relay another name. "+
+			"The relay then publishes all rows of the table", ErrDatabase, window, writer)
+	}
+	if snapshotEnd(window) < snapshotEnd(at.In) {
+		return fmt.Errorf("%w: the database is a copy from before the last published rows: it notes the window %q, but rows of %q were published. "+
+			"The rows that the copy lacks are lost in the database. To continue with the copy, give the relay another name", ErrDatabase, window, at.In)
+	}
+	return nil
+}
+
+// writtenBy is the id of the transaction that wrote a row of PostgreSQL. The
+// system column xmin has only the low 32 bits of the id. The expression returns
+// the highest id with these bits that is below the end of the snapshot.
+const writtenBy = "(SELECT last - ((last - xmin::text::bigint) & 4294967295) FROM (SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint - 1 AS last) AS s)"
 
 // Next implements [source.Reader]. If the last query found all rows, Next ends
 // the Kafka transaction without another query. So a single row is committed

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/avroline/avroline/internal/databases"
 	"github.com/avroline/avroline/producer/outbox"
@@ -116,4 +117,49 @@ func TestDumpToHigherIDs(t *testing.T) {
 	p.until("the deletion", func() bool { return p.count() == 0 })
 	stop()
 	p.WantExactlyOnce(p.topic, 30)
+}
+
+// TestDumpOfUnpublishedRows moves rows that no relay has published to a server
+// whose transaction ids are lower. The relay must not publish a row before the
+// rows have ids of the new server. The statement in the error repairs the rows.
+func TestDumpOfUnpublishedRows(t *testing.T) {
+	t.Parallel()
+	for name, keep := range map[string]time.Duration{"delete": 0, "keep": time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newFixture(t, outbox.PostgreSQL)
+			p.useTransactions(5000)
+			p.write(0, 10)
+			p.moveByDump(0)
+			p.write(10, 20)
+			err := p.refuses(outbox.WithKeep(keep))
+			p.WantExactlyOnce(p.topic, 0)
+			_, statement, _ := strings.Cut(err.Error(), "and run: ")
+			if _, err := p.db.Exec(statement); err != nil {
+				t.Fatal(statement, err)
+			}
+			stop := p.running(p.relay(outbox.WithKeep(keep)))
+			p.until("the events", p.published(20))
+			p.write(20, 30)
+			p.until("the later events", p.published(30))
+			stop()
+			p.WantExactlyOnce(p.topic, 30)
+		})
+	}
+}
+
+// TestRestoreUnderRelay restores a row of another server while a relay is
+// running.
+func TestRestoreUnderRelay(t *testing.T) {
+	t.Parallel()
+	p := newFixture(t, outbox.PostgreSQL)
+	r := p.relay(outbox.WithKeep(time.Hour))
+	defer p.running(r)()
+	p.write(0, 10)
+	p.until("the events", p.published(10))
+	if _, err := p.db.Exec("UPDATE outbox SET tx = '1000000' WHERE seq = 3"); err != nil {
+		t.Fatal(err)
+	}
+	p.fails(r, "the refusal", func(err error) bool { return errors.Is(err, outbox.ErrDatabase) })
+	p.WantExactlyOnce(p.topic, 10)
 }

@@ -171,6 +171,17 @@ var errServer = errors.New("another database server answers: the relay checks it
 // beginning to find the smallest seq.
 const newerThanSnapshot = "tx >= pg_snapshot_xmin(?::pg_snapshot) AND NOT pg_visible_in_snapshot(tx, ?::pg_snapshot)"
 
+// unusedID is the condition for rows with a transaction id that the server has
+// not used yet. Such a row was restored from another server. No snapshot sees
+// the row, so the row would be in every window.
+const unusedID = "tx >= pg_snapshot_xmax(pg_current_snapshot())"
+
+func (f *fetcher) unusedIDError(id string) error {
+	t := f.table.quoted()
+	return fmt.Errorf("%w: table %s has rows of another server: this server has not used the transaction id %s of column tx yet. "+
+		"Delete the rows that were published, and run: UPDATE %s SET tx = DEFAULT WHERE %s", ErrDatabase, f.table.name, id, t, unusedID)
+}
+
 // orEmptySnapshot returns s. If s is empty, the result is a snapshot that sees
 // no transaction.
 func orEmptySnapshot(s string) string {
@@ -261,7 +272,8 @@ type selection struct {
 
 // statement returns the SELECT of a selection. If the selection opens a window,
 // the first result row is not from the table. This row contains the snapshot of
-// the statement, and the server.
+// the statement, the server, and, in the place of the headers, a transaction id
+// of the shard that the server has not used yet.
 func (f *fetcher) statement(s selection, limit int) string {
 	t := f.table
 	q := t.dialect.quote
@@ -275,8 +287,9 @@ func (f *fetcher) statement(s selection, limit int) string {
 		t.dialect.timeText("created_at") + " AS created, checksum FROM " + t.quoted() +
 		" WHERE " + s.where + " ORDER BY " + s.order + " LIMIT " + strconv.Itoa(limit)
 	if s.opens != "" {
+		unused := "SELECT tx::text FROM " + t.quoted() + " WHERE shard = " + strconv.Itoa(f.shard) + " AND " + unusedID + " ORDER BY tx LIMIT 1"
 		rows = "SELECT 0::bigint AS seq, 0, '00000000-0000-0000-0000-000000000000'::uuid, pg_current_snapshot()::text, " + t.dialect.server() +
-			", ''::bytea, ''::bytea, false, false, NULL::text, NULL::integer, now(), 0::bigint UNION ALL (" + rows + ") ORDER BY seq"
+			", ''::bytea, ''::bytea, false, false, (" + unused + "), NULL::integer, now(), 0::bigint UNION ALL (" + rows + ") ORDER BY seq"
 	}
 	return t.dialect.query(rows)
 }
@@ -294,8 +307,12 @@ func (f *fetcher) query(ctx context.Context, c cursor, s selection) fetched {
 	snapshot := ""
 	if s.opens != "" && rows.Next() {
 		head, err := scan.row(rows)
-		if err == nil && head.Type != f.server {
+		switch {
+		case err != nil:
+		case head.Type != f.server:
 			err = errServer
+		case head.headers != "":
+			err = f.unusedIDError(head.headers)
 		}
 		if err != nil {
 			got.err = err

@@ -55,7 +55,9 @@ func parsePosition(text string) (position, error) {
 
 var (
 	// ErrDatabase says that the database does not match the published rows. The
-	// database is another database, or a copy from an earlier time.
+	// database is another database, a copy from an earlier time, or has rows
+	// that the relay cannot compare with the published rows. The relay deletes
+	// nothing. The text says what to do.
 	ErrDatabase = errors.New("outbox: not the database of the published rows")
 	// ErrChecksum says that a row was changed after it was written.
 	ErrChecksum = errors.New("outbox: row was changed after its insert")

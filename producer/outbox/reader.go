@@ -184,6 +184,9 @@ func (r *reader) Next(ctx context.Context, item *source.Item[*Row]) (bool, error
 			return false, nil
 		}
 		got, err := r.fetcher.next(ctx)
+		if errors.Is(err, ErrDatabase) {
+			return false, err
+		}
 		if err != nil {
 			return false, source.Temporary(fmt.Errorf("outbox: read table %s: %w", r.table.name, err))
 		}

@@ -114,8 +114,19 @@ func (f *fetcher) fetch(ctx context.Context, c cursor) fetched {
 	case MySQL:
 		return f.fetchMySQL(ctx, c)
 	default:
-		return f.query(ctx, c, selection{where: "shard = ? AND seq > ?", order: "seq", args: []any{f.shard, c.Seq}})
+		return f.fetchSQLite(ctx, c)
 	}
+}
+
+// fetchSQLite reads the rows behind the cursor. The check of the numbers comes
+// after the query, because the query may have read new rows whose numbers began
+// again.
+func (f *fetcher) fetchSQLite(ctx context.Context, c cursor) fetched {
+	got := f.query(ctx, c, selection{where: "shard = ? AND seq > ?", order: "seq", args: []any{f.shard, c.Seq}})
+	if got.err == nil {
+		got.err = f.checkNumbers(ctx, f.shard, c.position)
+	}
+	return got
 }
 
 // fetchPostgreSQL reads the next rows of the window, or opens the next window.

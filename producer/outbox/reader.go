@@ -113,7 +113,13 @@ func (r *reader) checkDatabase(ctx context.Context, at position, known bool) err
 			return err
 		}
 	}
-	if !known || ok && stored == at.text() {
+	if !known {
+		return nil
+	}
+	if err := r.checkNumbers(ctx, r.shard, at); err != nil {
+		return err
+	}
+	if ok && stored == at.text() {
 		return nil
 	}
 	where, args := " WHERE seq = ?", []any{at.Seq}
@@ -171,6 +177,42 @@ func (r *reader) checkWindow(ctx context.Context, at position) error {
 // system column xmin has only the low 32 bits of the id. The expression returns
 // the highest id with these bits that is below the end of the snapshot.
 const writtenBy = "(SELECT last - ((last - xmin::text::bigint) & 4294967295) FROM (SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint - 1 AS last) AS s)"
+
+// checkNumbers returns [ErrDatabase] if SQLite may have given new rows the
+// numbers of published rows. SQLite does so after the usual way to change a
+// table: create a new table, copy the rows, drop the old table. If the table
+// was empty, the numbers begin again at 1.
+//
+// The relay deletes the row of its position last. As long as this row exists,
+// all later rows have higher numbers. After its deletion, the shard has no row
+// up to the position. So a row up to the position is a new row if the row of
+// the position is missing. The other dialects do not compare numbers of rows
+// with the position alone.
+func (in *input) checkNumbers(ctx context.Context, shard int, at position) error {
+	t := in.table
+	if t.dialect != SQLite || at.ID == uuid.Nil {
+		return nil
+	}
+	var seq, highest int64
+	rows := t.quoted()
+	err := in.db.QueryRowContext(ctx, "SELECT seq, (SELECT MAX(seq) FROM "+rows+") FROM "+rows+" WHERE shard = ? AND seq <= ?"+
+		" AND NOT EXISTS (SELECT 1 FROM "+rows+" WHERE shard = ? AND seq = ? AND "+t.dialect.quote(t.columns.id)+" = ?) ORDER BY seq LIMIT 1",
+		shard, at.Seq, shard, at.Seq, at.ID.String()).Scan(&seq, &highest)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return nil
+	case err != nil:
+		return source.Temporary(fmt.Errorf("outbox: table %s: %w", t.name, err))
+	}
+	schema, name := "", t.name
+	if i := strings.LastIndex(t.name, "."); i >= 0 {
+		schema, name = t.dialect.quote(t.name[:i])+".", t.name[i+1:]
+	}
+	return fmt.Errorf("%w: table %s has a row with seq %d, but the relay has published and deleted the rows up to seq %d (event %s): "+
+		"the table was created again, so SQLite gives new rows the numbers of published rows. Delete the rows that were published, and run: "+
+		"UPDATE %s SET seq = seq + %d; UPDATE %ssqlite_sequence SET seq = (SELECT MAX(seq) FROM %s) WHERE name = %s",
+		ErrDatabase, t.name, seq, at.Seq, at.ID, rows, max(at.Seq, highest), schema, rows, literal(name))
+}
 
 // Next implements [source.Reader]. If the last query found all rows, Next ends
 // the Kafka transaction without another query. So a single row is committed
@@ -311,8 +353,13 @@ func (r *reader) sweep(ctx context.Context) error {
 		return nil
 	}
 	condition, args := r.conditionUpTo(r.at)
+	condition += " AND created_at < ?"
 	args = append(args, r.table.timeArg(time.Now().Add(-r.keep).UTC()))
-	if _, err := r.db.ExecContext(ctx, r.table.dialect.query("DELETE FROM "+r.table.quoted()+" WHERE "+condition+" AND created_at < ?"), args...); err != nil {
+	if r.table.dialect == SQLite { // checkNumbers needs the row of the position until the others are deleted
+		condition += " AND (seq < ? OR NOT EXISTS (SELECT 1 FROM " + r.table.quoted() + " WHERE shard = ? AND seq < ?))"
+		args = append(args, r.at.Seq, r.shard, r.at.Seq)
+	}
+	if _, err := r.db.ExecContext(ctx, r.table.dialect.query("DELETE FROM "+r.table.quoted()+" WHERE "+condition), args...); err != nil {
 		return fmt.Errorf("outbox: delete rows older than WithKeep: %w", err)
 	}
 	r.swept = time.Now()

@@ -398,8 +398,8 @@ func (s *scanner) row(rows *sql.Rows) (*Row, error) {
 	if s.partition.Valid {
 		row.Partition = int(s.partition.Int64)
 	}
-	if row.broken == nil {
-		row.broken = row.verify()
+	if err := row.verify(); row.broken == nil {
+		row.broken = err
 	}
 	return row, nil
 }

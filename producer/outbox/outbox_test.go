@@ -6,10 +6,13 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/avroline/avroline/internal/databases"
 	"github.com/avroline/avroline/internal/workload"
@@ -419,6 +422,34 @@ func TestBadRows(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestDeadLetterHeaders checks that the dead letter of a changed row has the
+// headers of the row.
+func TestDeadLetterHeaders(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]string{"payload": "payload = 'x'", "time": "created_at = 'soon'", "headers": `headers = headers || '!'`} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newFixture(t, outbox.SQLite)
+			dead := p.Topic("dead", 1)
+			p.inTx(func(tx *sql.Tx) error {
+				return p.orders.EnlistMessages(copytest.Ctx(t), tx, producer.Message[*event]{Value: p.event(0), Headers: []serde.Header{{Key: "tenant", Value: []byte("acme")}}})
+			})
+			if _, err := p.db.Exec("UPDATE outbox SET " + change); err != nil {
+				t.Fatal(err)
+			}
+			defer p.running(p.relay(outbox.WithDeadLetters(dead)))()
+			p.until("the dead letter", func() bool { return len(p.Records(dead)) == 1 })
+			want, got := kgo.RecordHeader{Key: "tenant", Value: []byte("acme")}, p.Records(dead)[0].Headers
+			if name == "headers" {
+				want = kgo.RecordHeader{Key: outbox.DeadLetterHeaders, Value: []byte(`[["tenant","acme"]]!`)}
+			}
+			if !slices.ContainsFunc(got, func(h kgo.RecordHeader) bool { return h.Key == want.Key && bytes.Equal(h.Value, want.Value) }) {
+				t.Errorf("got %v, want %v", got, want)
+			}
+		})
+	}
 }
 
 // TestWrongDatabase checks that the relay refuses a position of another

@@ -121,6 +121,9 @@ const (
 	DeadLetterReason = "dead-letter.reason" // the error's text, shortened to 1,000 bytes
 	DeadLetterTopic  = "dead-letter.topic"  // the topic of the event
 	DeadLetterRow    = "dead-letter.row"    // the row's seq, in decimal
+	// DeadLetterHeaders has the row's column headers. The relay adds the header
+	// only if the column was changed and the relay cannot read it.
+	DeadLetterHeaders = "dead-letter.headers"
 )
 
 // These are the default limits of a transaction. With fewer rows, the relay
@@ -266,6 +269,9 @@ func (r *Relay) publishDeadLetter(ctx context.Context, tx *producer.Tx, row *Row
 		serde.Header{Key: DeadLetterTopic, Value: []byte(row.Topic)},
 		serde.Header{Key: DeadLetterRow, Value: strconv.AppendInt(nil, row.Seq, 10)},
 	)
+	if row.headers != "" && row.Headers == nil {
+		e.Headers = append(e.Headers, serde.Header{Key: DeadLetterHeaders, Value: []byte(row.headers)})
+	}
 	e.Topic, e.Partition = r.deadLetters, producer.Partition{}
 	if err := e.Add(ctx, tx); err != nil {
 		return fmt.Errorf("dead letter: %w", err)

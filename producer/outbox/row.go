@@ -118,12 +118,14 @@ func (r *Row) checksumOf() int64 {
 	return int64(crc)
 }
 
-// verify checks a row that was read, and decodes its headers.
+// verify checks a row that was read, and decodes its headers. The headers of a
+// changed row are decoded too, because a dead letter has the headers of its
+// row.
 func (r *Row) verify() (err error) {
+	r.Headers, err = decodeHeaders(r.headers)
 	if r.checksumOf() != r.checksum {
 		return ErrChecksum
 	}
-	r.Headers, err = decodeHeaders(r.headers)
 	return err
 }
 

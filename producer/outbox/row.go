@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/avroline/avroline/producer"
+	"github.com/avroline/avroline/producer/internal/settings"
 	"github.com/avroline/avroline/serde"
 )
 
@@ -44,8 +45,12 @@ func (r *Row) size() int { return len(r.Key) + len(r.Payload) + len(r.headers) }
 // maxYear is the last year that every database can store.
 const maxYear = 9999
 
-// newRow makes the row of a message.
+// newRow makes the row of a message. newRow refuses values that no relay could
+// publish, because such a row would stop its shard.
 func newRow(t *Table, kind string, e producer.Encoded) (*Row, error) {
+	if err := settings.CheckTopicName(e.Topic); err != nil {
+		return nil, fmt.Errorf("outbox: %w", err)
+	}
 	if err := checkText(e); err != nil {
 		return nil, err
 	}
@@ -58,13 +63,16 @@ func newRow(t *Table, kind string, e producer.Encoded) (*Row, error) {
 		Partition: -1, Time: e.Timestamp,
 	}
 	if n, ok := e.Partition.Number(); ok {
+		if n < 0 {
+			return nil, fmt.Errorf("outbox: partition %d: must not be negative", n)
+		}
 		r.Partition = int(n)
 	}
 	if r.Time.IsZero() {
 		r.Time = time.Now()
 	}
-	if y := r.Time.UTC().Year(); y < 1 || y > maxYear {
-		return nil, fmt.Errorf("outbox: timestamp %v: the year must be from 1 to %d", r.Time, maxYear)
+	if y := r.Time.UTC().Year(); y < 1970 || y > maxYear { // Kafka has no time before 1970
+		return nil, fmt.Errorf("outbox: timestamp %v: the year must be from 1970 to %d", r.Time, maxYear)
 	}
 	r.Time = r.Time.Truncate(time.Millisecond).UTC() // the precision of Kafka
 	r.headers = encodeHeaders(e.Headers)

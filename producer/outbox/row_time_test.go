@@ -44,3 +44,39 @@ func TestTimes(t *testing.T) {
 	stop()
 	p.WantExactlyOnce(p.topic, 3)
 }
+
+// TestRowsThatNobodyCanPublish checks that the insert refuses values that would
+// stop the shard later, and names the field.
+func TestRowsThatNobodyCanPublish(t *testing.T) {
+	t.Parallel()
+	p := newFixture(t, outbox.SQLite)
+	ctx := copytest.Ctx(t)
+	tx, err := p.db.Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = tx.Rollback() }()
+	for name, tc := range map[string]struct {
+		message producer.Encoded
+		want    string
+	}{
+		"no topic":           {producer.Encoded{}, `topic name ""`},
+		"space in the topic": {producer.Encoded{Topic: "a b"}, `topic name "a b"`},
+		"long topic":         {producer.Encoded{Topic: strings.Repeat("t", 250)}, "topic name of 250 bytes"},
+		"negative partition": {producer.Encoded{Topic: p.topic, Partition: producer.ToPartition(-5)}, "partition -5"},
+		"before 1970":        {producer.Encoded{Topic: p.topic, Timestamp: time.Date(1969, 12, 31, 23, 59, 59, 0, time.UTC)}, "timestamp 1969"},
+	} {
+		tc.message.Value = []byte("x")
+		if err := p.table.Insert(ctx, tx, "", tc.message); err == nil || !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	message := producer.Message[*event]{Value: p.event(0), Partition: producer.ToPartition(-5)}
+	if err := p.orders.EnlistMessages(ctx, tx, message); err == nil || !strings.Contains(err.Error(), "partition -5") {
+		t.Errorf("EnlistMessages: %v", err)
+	}
+	var rows int
+	if err := tx.QueryRow("SELECT COUNT(*) FROM outbox").Scan(&rows); err != nil || rows != 0 {
+		t.Errorf("%d rows: %v", rows, err)
+	}
+}

@@ -187,8 +187,9 @@ func PgBouncer(t testing.TB, behind *Server) (url string) {
 	return s.URL
 }
 
-// MariaDB starts a server. If MariaDB is not installed, the test is skipped.
-func MariaDB(t testing.TB) *Server {
+// MariaDB starts a server with more arguments. If MariaDB is not installed, the
+// test is skipped.
+func MariaDB(t testing.TB, args ...string) *Server {
 	t.Helper()
 	server, err := exec.LookPath("mariadbd")
 	if err != nil {
@@ -214,8 +215,10 @@ func MariaDB(t testing.TB) *Server {
 	socket := filepath.Join(dir, "s")
 	s := &Server{t: t, log: filepath.Join(t.TempDir(), "mariadb.log"), data: data, Driver: "mysql", URL: "root@unix(" + socket + ")/test"}
 	s.start = func() *exec.Cmd {
-		return exec.Command(server, "--no-defaults", "--datadir="+data, "--tmpdir="+dir, "--socket="+socket, "--skip-networking",
-			"--pid-file="+filepath.Join(dir, "pid"), user, "--innodb-flush-log-at-trx-commit=1", "--max-connections=200")
+		return exec.Command(server, append([]string{
+			"--no-defaults", "--datadir=" + data, "--tmpdir=" + dir, "--socket=" + socket, "--skip-networking",
+			"--pid-file=" + filepath.Join(dir, "pid"), user, "--innodb-flush-log-at-trx-commit=1", "--max-connections=200",
+		}, args...)...)
 	}
 	s.stop = func() { _ = s.process.Terminate() }
 	t.Cleanup(s.Kill)

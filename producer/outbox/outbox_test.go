@@ -54,7 +54,8 @@ func eachDatabase(t *testing.T, test func(t *testing.T, p *fixture), opts ...out
 func newFixture(t testing.TB, d outbox.Dialect, opts ...outbox.TableOption) *fixture {
 	t.Helper()
 	start := map[outbox.Dialect]func(testing.TB) *databases.Server{
-		outbox.SQLite: databases.SQLite, outbox.PostgreSQL: databases.PostgreSQL, outbox.MySQL: databases.MariaDB,
+		outbox.SQLite: databases.SQLite, outbox.PostgreSQL: databases.PostgreSQL,
+		outbox.MySQL: func(t testing.TB) *databases.Server { return databases.MariaDB(t) },
 	}
 	return newFixtureOn(t, start[d](t), d, opts...)
 }

@@ -127,6 +127,24 @@ func TestLockTimeout(t *testing.T) {
 	p.WantExactlyOnce(p.topic, 2)
 }
 
+// TestStatementBinaryLog publishes from a server whose binary log has
+// statements. Such a server refuses writes in READ COMMITTED.
+func TestStatementBinaryLog(t *testing.T) {
+	t.Parallel()
+	server := databases.MariaDB(t, "--log-bin=log", "--binlog-format=STATEMENT", "--server-id=1")
+	p := newFixtureOn(t, server, outbox.MySQL, outbox.WithShards(2))
+	const n = 200
+	stop, second := p.running(p.relay()), p.running(p.relay())
+	for i := 0; i < n; i += 10 {
+		p.write(i, i+10)
+	}
+	p.until("the events", p.published(n))
+	p.until("the deletion", func() bool { return p.count() == 0 })
+	stop()
+	second()
+	p.WantExactlyOnce(p.topic, n)
+}
+
 // holding returns a transaction that holds the lock of a query. The relay also
 // locks the row. So the database may choose the transaction as the victim of a
 // deadlock. holding then repeats the query in a new transaction.

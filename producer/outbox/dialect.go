@@ -2,8 +2,10 @@ package outbox
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // Dialect is a kind of database.
@@ -70,6 +72,38 @@ func (d Dialect) quote(name string) string {
 	}
 	return strings.Join(parts, ".")
 }
+
+// checkName returns an error if a name is not TABLE or SCHEMA.TABLE, or is too
+// long. PostgreSQL silently cuts long names, so two names could become equal.
+// longest is the longest suffix of the names that are made from the name.
+func (d Dialect) checkName(name, longest string) error {
+	parts := strings.Split(name, ".")
+	if slices.Contains(parts, "") || strings.ContainsRune(name, 0) {
+		return fmt.Errorf("%q: must be TABLE or SCHEMA.TABLE", name)
+	}
+	limit, unit, length := 0, "bytes", func(s string) int { return len(s) }
+	switch d {
+	case PostgreSQL:
+		limit = postgresName
+	case MySQL:
+		limit, unit, length = 64, "characters", utf8.RuneCountInString
+	default: // SQLite has no limit
+		return nil
+	}
+	for i, part := range parts {
+		allowed := limit
+		if i == len(parts)-1 {
+			allowed -= len(longest)
+		}
+		if n := length(part); n > allowed {
+			return fmt.Errorf("%q has %d %s: must have at most %d: %v allows %d, and the suffix %q must fit too", part, n, unit, allowed, d, limit, longest)
+		}
+	}
+	return nil
+}
+
+// postgresName is the length of the longest name in PostgreSQL, in bytes.
+const postgresName = 63
 
 // timeText returns an expression that reads a time. A time in MySQL has no time
 // zone. With parseTime, the driver would use the time zone of the parameter

@@ -180,8 +180,8 @@ func NewInbox[In any](brokers []string, group string, topics []string, dialect D
 	if dialect < SQLite || dialect > MySQL {
 		errs = append(errs, fmt.Errorf("outbox: %v: must be SQLite, PostgreSQL or MySQL", dialect))
 	}
-	if c.table == "" {
-		errs = append(errs, errors.New("outbox: WithInboxTable: the name is empty"))
+	if err := dialect.checkName(c.table, ""); err != nil {
+		errs = append(errs, fmt.Errorf("outbox: WithInboxTable: %w", err))
 	}
 	if c.messages < 1 || c.wait < 0 {
 		errs = append(errs, fmt.Errorf("outbox: WithInboxBatch: %d, %v: must be at least 1 message, and a wait that is not negative", c.messages, c.wait))

@@ -453,6 +453,29 @@ func TestDeadLetterHeaders(t *testing.T) {
 	}
 }
 
+// TestLongestName publishes from a table with the longest name. PostgreSQL must
+// not cut the names of the indexes.
+func TestLongestName(t *testing.T) {
+	t.Parallel()
+	name := strings.Repeat("n", 51)
+	for _, d := range []outbox.Dialect{outbox.PostgreSQL, outbox.MySQL} {
+		t.Run(d.String(), func(t *testing.T) {
+			t.Parallel()
+			p := newFixture(t, d, outbox.WithName(name))
+			if d == outbox.PostgreSQL {
+				var indexes int
+				if err := p.db.QueryRow("SELECT COUNT(*) FROM pg_indexes WHERE tablename = $1", name).Scan(&indexes); err != nil || indexes != 3 {
+					t.Errorf("%d indexes: %v", indexes, err)
+				}
+			}
+			p.write(0, 10)
+			defer p.running(p.relay())()
+			p.until("the events", p.published(10))
+			p.WantExactlyOnce(p.topic, 10)
+		})
+	}
+}
+
 // TestWrongDatabase checks that the relay refuses a position of another
 // database, and a database copy from an earlier time.
 func TestWrongDatabase(t *testing.T) {
@@ -621,14 +644,21 @@ func TestTableRefused(t *testing.T) {
 		d    outbox.Dialect
 		opts []outbox.TableOption
 	}{
-		"Dialect(0)": {0, nil},
-		"WithName":   {outbox.SQLite, []outbox.TableOption{outbox.WithName("shop.")}},
-		"WithShards": {outbox.SQLite, []outbox.TableOption{outbox.WithShards(0)}},
-		"WithNotify": {outbox.MySQL, []outbox.TableOption{outbox.WithNotify("c")}},
+		"Dialect(0)":        {0, nil},
+		"WithName":          {outbox.SQLite, []outbox.TableOption{outbox.WithName("shop.")}},
+		"WithShards":        {outbox.SQLite, []outbox.TableOption{outbox.WithShards(0)}},
+		"WithNotify":        {outbox.MySQL, []outbox.TableOption{outbox.WithNotify("c")}},
+		"WithName: \"nnn":   {outbox.PostgreSQL, []outbox.TableOption{outbox.WithName("shop." + strings.Repeat("n", 52))}},
+		"WithName: \"mmm":   {outbox.MySQL, []outbox.TableOption{outbox.WithName(strings.Repeat("m", 53))}},
+		"WithName: \"sss":   {outbox.PostgreSQL, []outbox.TableOption{outbox.WithName(strings.Repeat("s", 64) + ".outbox")}},
+		"WithNotify: \"ccc": {outbox.PostgreSQL, []outbox.TableOption{outbox.WithNotify(strings.Repeat("c", 64))}},
 	} {
 		if _, err := outbox.NewTable(tc.d, tc.opts...); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", want, err)
 		}
+	}
+	if _, err := outbox.NewTable(outbox.SQLite, outbox.WithName(strings.Repeat("n", 200))); err != nil {
+		t.Errorf("SQLite has no limit: %v", err)
 	}
 	if _, err := outbox.NewTable(outbox.SQLite, outbox.TableOption{}); err != nil {
 		t.Errorf("the zero option: %v", err)

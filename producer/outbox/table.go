@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // Table describes a table of events that wait for publishing. A Table is safe
@@ -37,7 +38,8 @@ func (o TableOption) String() string { return o.name }
 
 // WithName names the table. The name may include a schema, as in "shop.outbox".
 // Default "outbox". The relay's own table has the same name with the suffix
-// "_state".
+// "_state". The name of the table has at most 51 bytes in PostgreSQL, and 52
+// characters in MySQL.
 func WithName(table string) TableOption {
 	return TableOption{"WithName", func(t *Table) { t.name = table }}
 }
@@ -65,8 +67,8 @@ func WithDebeziumColumns() TableOption {
 // transaction commits. The relay then polls less often. [Schema] adds a
 // trigger, and package outboxpgx listens on the channel. PostgreSQL serializes
 // the commits of transactions with a notification, which limits very high write
-// rates. By default there is no notification. Other dialects refuse this
-// option.
+// rates. The channel has at most 63 bytes. By default there is no notification.
+// Other dialects refuse this option.
 func WithNotify(channel string) TableOption {
 	return TableOption{"WithNotify", func(t *Table) { t.notify = channel }}
 }
@@ -87,8 +89,8 @@ func NewTable(d Dialect, opts ...TableOption) (*Table, error) {
 	if d < SQLite || d > MySQL {
 		errs = append(errs, fmt.Errorf("outbox: %v: must be SQLite, PostgreSQL or MySQL", d))
 	}
-	if t.name == "" || slices.Contains(strings.Split(t.name, "."), "") || strings.ContainsRune(t.name, 0) {
-		errs = append(errs, fmt.Errorf("outbox: WithName: %q: must be TABLE or SCHEMA.TABLE", t.name))
+	if err := d.checkName(t.name, longestSuffix); err != nil {
+		errs = append(errs, fmt.Errorf("outbox: WithName: %w", err))
 	}
 	if t.shards < 1 || t.shards > 1024 {
 		errs = append(errs, fmt.Errorf("outbox: WithShards: %d: must be from 1 to 1024", t.shards))
@@ -96,11 +98,18 @@ func NewTable(d Dialect, opts ...TableOption) (*Table, error) {
 	if t.notify != "" && d != PostgreSQL {
 		errs = append(errs, fmt.Errorf("outbox: WithNotify: %v has no notifications: use the option only with PostgreSQL", d))
 	}
+	if len(t.notify) > postgresName || !utf8.ValidString(t.notify) || strings.ContainsRune(t.notify, 0) {
+		errs = append(errs, fmt.Errorf("outbox: WithNotify: %q: must be a text of at most %d bytes", t.notify, postgresName))
+	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
 	return t, nil
 }
+
+// longestSuffix is the longest suffix of the names of indexes, of the trigger
+// and of the relay's own table.
+const longestSuffix = "_shard_batch"
 
 // Schema returns the statements that create the table, its indexes and the
 // relay's table. Running the statements again is safe. Give the statements to
@@ -178,7 +187,8 @@ func (t *Table) schema() []string {
 		if t.notify != "" {
 			function := q(t.name + "_notify")
 			out = append(out,
-				"CREATE OR REPLACE FUNCTION "+function+"() RETURNS trigger LANGUAGE plpgsql AS $$\nBEGIN\n  PERFORM pg_notify("+literal(t.notify)+", '');\n  RETURN NULL;\nEND $$",
+				"CREATE OR REPLACE FUNCTION "+function+"() RETURNS trigger LANGUAGE plpgsql AS "+
+					literal("\nBEGIN\n  PERFORM pg_notify("+literal(t.notify)+", '');\n  RETURN NULL;\nEND "),
 				"DROP TRIGGER IF EXISTS "+q(base+"_notify")+" ON "+t.quoted(),
 				"CREATE TRIGGER "+q(base+"_notify")+" AFTER INSERT ON "+t.quoted()+" FOR EACH STATEMENT EXECUTE FUNCTION "+function+"()",
 			)

@@ -11,7 +11,6 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -41,6 +40,10 @@ func (e execer) ExecContext(ctx context.Context, query string, args ...any) (sql
 	return driver.RowsAffected(tag.RowsAffected()), nil
 }
 
+// maxChannel is the length of the longest channel in PostgreSQL. PostgreSQL
+// listens on a shorter channel if the name is longer.
+const maxChannel = 63
+
 // reconnectWait is the pause before the listener connects again.
 const reconnectWait = time.Second
 
@@ -63,8 +66,8 @@ func Listen(url, channel string) (*Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("outboxpgx: %w", err)
 	}
-	if channel == "" {
-		return nil, errors.New("outboxpgx: Listen: the channel is empty")
+	if channel == "" || len(channel) > maxChannel {
+		return nil, fmt.Errorf("outboxpgx: Listen: channel %q: must have from 1 to %d bytes", channel, maxChannel)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	l := &Listener{config: config, channel: channel, cancel: cancel, done: make(chan struct{}), fired: make(chan struct{})}

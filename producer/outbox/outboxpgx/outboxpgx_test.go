@@ -3,6 +3,7 @@ package outboxpgx_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -26,7 +27,8 @@ func TestNotificationWakesRelay(t *testing.T) {
 	w := copytest.Brokers(t)
 	ctx := copytest.Ctx(t)
 	db := server.Open()
-	table, err := outbox.NewTable(outbox.PostgreSQL, outbox.WithNotify("news"))
+	const channel = `Shop's $$news"` // quotes must not break a statement
+	table, err := outbox.NewTable(outbox.PostgreSQL, outbox.WithNotify(channel))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,7 +42,7 @@ func TestNotificationWakesRelay(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer pool.Close()
-	listener, err := outboxpgx.Listen(server.URL, "news")
+	listener, err := outboxpgx.Listen(server.URL, channel)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,5 +110,15 @@ func TestListenRefused(t *testing.T) {
 	}
 	if _, err := outboxpgx.Listen("postgres://h/", ""); err == nil {
 		t.Error("an empty channel was taken")
+	}
+}
+
+func TestLongChannelIsRefused(t *testing.T) {
+	t.Parallel()
+	for _, channel := range []string{"", strings.Repeat("c", 64)} {
+		if l, err := outboxpgx.Listen("postgres://localhost/", channel); err == nil {
+			l.Close()
+			t.Errorf("the channel %q was accepted", channel)
+		}
 	}
 }

@@ -425,11 +425,43 @@ func TestBadRows(t *testing.T) {
 	})
 }
 
+// TestLargeDeadLetter writes a row that exceeds the default limits. If the
+// dead-letter topic and the producer allow the size, the row goes to the topic.
+// Otherwise the shard stops, and the error says which limits to raise.
+func TestLargeDeadLetter(t *testing.T) {
+	t.Parallel()
+	p := newFixture(t, outbox.SQLite)
+	p.inTx(func(tx *sql.Tx) error {
+		return p.table.Insert(copytest.Ctx(t), tx, "", producer.Encoded{Topic: p.topic, Value: make([]byte, 1_500_000)})
+	})
+	p.write(0, 10)
+	small, large := p.Topic("small", 1), p.Topic("large", 1, "max.message.bytes", "1502000")
+	fails := func(topic, cause string) {
+		t.Helper()
+		r := p.relay(outbox.WithDeadLetters(topic))
+		defer p.running(r)()
+		p.fails(r, "the error", func(err error) bool {
+			return errors.As(err, new(*producer.TooLargeError)) && strings.Contains(err.Error(), "raise max.message.bytes of topic "+topic) &&
+				strings.Contains(err.Error(), cause)
+		})
+	}
+	fails(small, "max.message.bytes of topic "+small+" allows")
+	fails(large, "WithMaxMessageBytes")
+	p.WantExactlyOnce(p.topic, 0)
+	allow := outbox.WithSource(source.WithProducer(producer.WithMaxMessageBytes(1_502_000)))
+	defer p.running(p.relay(outbox.WithDeadLetters(large), allow))()
+	p.until("the events", p.published(10))
+	p.WantExactlyOnce(p.topic, 10)
+	if n := len(p.Records(large)); n != 1 {
+		t.Errorf("%d dead letters", n)
+	}
+}
+
 // TestDeadLetterHeaders checks that the dead letter of a changed row has the
 // headers of the row.
 func TestDeadLetterHeaders(t *testing.T) {
 	t.Parallel()
-	for name, change := range map[string]string{"payload": "payload = 'x'", "time": "created_at = 'soon'", "headers": `headers = headers || '!'`} {
+	for name, change := range map[string]string{"payload": "payload = 'x'", "time": "created_at = 'soon'", "time before 1970": "created_at = '1960-01-01 00:00:00.000'", "headers": `headers = headers || '!'`} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := newFixture(t, outbox.SQLite)

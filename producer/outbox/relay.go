@@ -98,6 +98,11 @@ func WithWaker(w Waker) RelayOption {
 // Without WithDeadLetters, such a row stops its shard, and the error names the
 // row. If the registry does not answer, or if the relay lacks a permission, the
 // rows wait in both cases.
+//
+// A row that is too large stops its shard if its dead letter is too large as
+// well. So max.message.bytes of the dead-letter topic and
+// producer.WithMaxMessageBytes must exceed the largest row by 2 kB, for the
+// added headers.
 func WithDeadLetters(topic string) RelayOption {
 	return RelayOption{"WithDeadLetters", func(c *relayConfig) {
 		if err := settings.CheckTopicName(topic); err != nil {
@@ -257,6 +262,9 @@ func (r *Relay) check(ctx context.Context, row *Row) error {
 	return nil
 }
 
+// kafkaTime reports whether every transport can write a time.
+func kafkaTime(at time.Time) bool { return at.IsZero() || at.UnixMilli() >= 0 && at.Year() < 2262 }
+
 // publishDeadLetter writes a row to the dead-letter topic.
 func (r *Relay) publishDeadLetter(ctx context.Context, tx *producer.Tx, row *Row, reason error) error {
 	e := row.encoded()
@@ -273,8 +281,17 @@ func (r *Relay) publishDeadLetter(ctx context.Context, tx *producer.Tx, row *Row
 		e.Headers = append(e.Headers, serde.Header{Key: DeadLetterHeaders, Value: []byte(row.headers)})
 	}
 	e.Topic, e.Partition = r.deadLetters, producer.Partition{}
-	if err := e.Add(ctx, tx); err != nil {
-		return fmt.Errorf("dead letter: %w", err)
+	if !kafkaTime(e.Timestamp) {
+		e.Timestamp = time.Time{} // of a changed row; the dead letter then has the current time
 	}
-	return nil
+	err := e.Add(ctx, tx)
+	if err == nil {
+		return nil
+	}
+	advice := ""
+	if large := new(producer.TooLargeError); errors.As(err, &large) {
+		advice = fmt.Sprintf(": raise max.message.bytes of topic %s and producer.WithMaxMessageBytes of the relay to at least %d", r.deadLetters, large.Size)
+	}
+	// Only the second error decides whether the relay tries again.
+	return fmt.Errorf("the row cannot be published (%v), and its dead letter cannot either: %w%s", reason, err, advice)
 }

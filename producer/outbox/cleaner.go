@@ -145,9 +145,9 @@ func (c *cleaner) discard(ctx context.Context) {
 
 // clean deletes rows and stores the progress, in one transaction.
 func (r *reader) clean(ctx context.Context, batch cleaning) error {
-	tx, err := r.db.BeginTx(ctx, nil)
+	tx, err := r.beginOnServer(ctx)
 	if err != nil {
-		return fmt.Errorf("outbox: %w", err)
+		return err
 	}
 	defer func() { _ = tx.Rollback() }()
 	for seqs := batch.seqs; r.keep == 0 && len(seqs) > 0; {
@@ -167,6 +167,26 @@ func (r *reader) clean(ctx context.Context, batch cleaning) error {
 	}
 	r.noted = note
 	return nil
+}
+
+// beginOnServer begins a transaction on the server that Open has checked. After
+// a failover, another server may have given the numbers of published rows to
+// new rows. Nothing may be deleted there before the next Open has checked the
+// data.
+func (r *reader) beginOnServer(ctx context.Context) (*sql.Tx, error) {
+	tx, err := r.db.BeginTx(ctx, nil)
+	if err != nil {
+		return nil, fmt.Errorf("outbox: %w", err)
+	}
+	server, err := r.table.server(ctx, tx)
+	if err == nil && server != r.server {
+		err = errServer
+	}
+	if err != nil {
+		_ = tx.Rollback()
+		return nil, err
+	}
+	return tx, nil
 }
 
 // deletion returns the statement that deletes rows. PostgreSQL gets the numbers

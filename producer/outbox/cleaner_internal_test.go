@@ -3,7 +3,12 @@ package outbox
 import (
 	"errors"
 	"testing"
+	"time"
 
+	"github.com/google/uuid"
+
+	"github.com/avroline/avroline/internal/databases"
+	"github.com/avroline/avroline/producer"
 	"github.com/avroline/avroline/producer/source"
 )
 
@@ -22,5 +27,47 @@ func TestCleanerBehind(t *testing.T) {
 	}
 	if ok, err := r.Next(t.Context(), new(source.Item[*Row])); ok || !errors.Is(err, denied) || !source.IsTemporary(err) {
 		t.Errorf("Next: %v, %v", ok, err)
+	}
+}
+
+// TestNoDeletionOnAnotherServer checks that no function deletes rows on a
+// server that Open has not checked. There the numbers may belong to rows that
+// are not published.
+func TestNoDeletionOnAnotherServer(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	db := databases.SQLite(t).Open()
+	table, err := NewTable(SQLite)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := table.Create(ctx, db); err != nil {
+		t.Fatal(err)
+	}
+	tx, err := db.Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := table.Insert(ctx, tx, "", producer.Encoded{Topic: "orders", Timestamp: time.Now().Add(-time.Hour)}); err != nil {
+		t.Fatal(err)
+	}
+	if err := tx.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	at := position{Seq: 1, ID: uuid.New()}
+	for name, remove := range map[string]func(r *reader) error{
+		"clean": func(r *reader) error {
+			return r.clean(ctx, cleaning{[]int64{1}, []source.Position{{Value: at.text()}}})
+		},
+		"deletePublished": func(r *reader) error { return r.deletePublished(ctx, at) },
+		"sweep":           func(r *reader) error { r.keep, r.at = time.Minute, at; return r.sweep(ctx) },
+	} {
+		if err := remove(&reader{input: &input{table: table, db: db}, server: "the server of Open"}); !errors.Is(err, errServer) {
+			t.Errorf("%s: %v", name, err)
+		}
+		var rows int
+		if err := db.QueryRow("SELECT COUNT(*) FROM outbox").Scan(&rows); err != nil || rows != 1 {
+			t.Fatalf("%s: %d rows are left: %v", name, rows, err)
+		}
 	}
 }

@@ -34,6 +34,7 @@ type reader struct {
 	*input
 	shard    int
 	database string
+	server   string   // the server that Open has checked
 	at       position // the position of the last row that Next returned
 	moved    bool     // at has changed since the last call of Positions
 	buffer   []*Row   // rows of one window for the next calls of Next
@@ -64,8 +65,7 @@ func (in *input) Open(ctx context.Context, shard source.Shard, committed []sourc
 	if r.database, err = in.table.identity(ctx, in.db); err != nil {
 		return nil, source.Temporary(err)
 	}
-	server, err := in.table.server(ctx, in.db)
-	if err != nil {
+	if r.server, err = in.table.server(ctx, in.db); err != nil {
 		return nil, source.Temporary(err)
 	}
 	at, known, err := positionOf(shard.Number, committed)
@@ -83,7 +83,7 @@ func (in *input) Open(ctx context.Context, shard source.Shard, committed []sourc
 			return nil, source.Temporary(err)
 		}
 	}
-	r.fetcher = newFetcher(in, shard.Number, server, at)
+	r.fetcher = newFetcher(in, shard.Number, r.server, at)
 	r.cleaner = newCleaner(r)
 	return r, nil
 }
@@ -330,9 +330,9 @@ func (r *reader) conditionUpTo(at position) (condition string, args []any) {
 // stores the progress.
 func (r *reader) deletePublished(ctx context.Context, at position) error {
 	condition, args := r.conditionUpTo(at)
-	tx, err := r.db.BeginTx(ctx, nil)
+	tx, err := r.beginOnServer(ctx)
 	if err != nil {
-		return fmt.Errorf("outbox: %w", err)
+		return err
 	}
 	defer func() { _ = tx.Rollback() }()
 	if r.keep == 0 {
@@ -359,7 +359,16 @@ func (r *reader) sweep(ctx context.Context) error {
 		condition += " AND (seq < ? OR NOT EXISTS (SELECT 1 FROM " + r.table.quoted() + " WHERE shard = ? AND seq < ?))"
 		args = append(args, r.at.Seq, r.shard, r.at.Seq)
 	}
-	if _, err := r.db.ExecContext(ctx, r.table.dialect.query("DELETE FROM "+r.table.quoted()+" WHERE "+condition), args...); err != nil {
+	tx, err := r.beginOnServer(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback() }()
+	_, err = tx.ExecContext(ctx, r.table.dialect.query("DELETE FROM "+r.table.quoted()+" WHERE "+condition), args...)
+	if err == nil {
+		err = tx.Commit()
+	}
+	if err != nil {
 		return fmt.Errorf("outbox: delete rows older than WithKeep: %w", err)
 	}
 	r.swept = time.Now()

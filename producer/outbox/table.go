@@ -283,7 +283,7 @@ func (t *Table) identity(ctx context.Context, db *sql.DB) (string, error) {
 }
 
 // server returns the identity of the server that answers.
-func (t *Table) server(ctx context.Context, db *sql.DB) (id string, err error) {
+func (t *Table) server(ctx context.Context, db querier) (id string, err error) {
 	if err := db.QueryRowContext(ctx, "SELECT "+t.dialect.server()).Scan(&id); err != nil {
 		return "", fmt.Errorf("outbox: the server's identity: %w", err)
 	}

@@ -3,6 +3,7 @@ package cel
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -177,7 +178,7 @@ func TestBounds(t *testing.T) {
 	}
 	endless := "['a','a','a','a','a','a','a','a','a','a']"
 	expr := endless + ".all(a, " + endless + ".all(b, " + endless + ".all(c, " + endless + ".all(d, " + endless + ".all(e, " + endless + ".all(f, " + endless + ".all(g, a == b)))))))"
-	if _, err := run(t, contract.Rule{Type: "CEL", Kind: contract.Condition, Expr: expr}, nil); !errors.Is(err, errFailed) {
+	if _, err := run(t, contract.Rule{Type: "CEL", Kind: contract.Condition, Expr: expr}, nil); !errors.Is(err, errTooMuch) {
 		t.Errorf("ten million steps: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -190,6 +191,55 @@ func TestBounds(t *testing.T) {
 	data, _ := g.Append(nil, order())
 	if _, err := f(ctx, data); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestStoppedGuard checks that a guard stays on if its evaluation is stopped.
+// The end of the context and the limit of the work are errors of the rule. The
+// control is the same rule on a live context.
+func TestStoppedGuard(t *testing.T) {
+	t.Parallel()
+	schema := `{"type":"record","name":"R","fields":[{"name":"items","type":{"type":"array","items":"string"}},{"name":"s","type":"string"}]}`
+	g, err := serde.NewGeneric(schema)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := g.Append(nil, map[string]any{"items": slices.Repeat([]any{"a"}, 300), "s": "bad"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	const (
+		once    = "message.items.all(a, a != 'z')"
+		hidden  = "(message.items.all(a, a != 'z') || true)"
+		endless = "message.items.all(a, message.items.all(b, message.items.all(c, a + b != c)))"
+	)
+	for _, rule := range []contract.Rule{
+		{Type: "CEL", Kind: contract.Condition, Expr: " ; message.s != 'bad'"},
+		{Type: "CEL_FIELD", Kind: contract.Condition, Expr: " && name == 's' ; value != 'bad'"},
+	} {
+		for _, test := range []struct {
+			name, guard string
+			ctx         context.Context
+			want        error
+		}{
+			{"live", once, t.Context(), serde.ErrCondition},
+			{"ended", once, ended, context.Canceled},
+			{"ended, without a loop", "message.items[0] == 'a'", ended, context.Canceled},
+			{"ended, and hidden by an operator", hidden, ended, context.Canceled},
+			{"too much work", endless, t.Context(), errTooMuch},
+		} {
+			rule := rule
+			rule.Expr = test.guard + rule.Expr
+			f, err := executor{rule.Type}.Bind(t.Context(), serde.BoundRule{Rule: rule, Schema: schema})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := f(test.ctx, data); !errors.Is(err, test.want) {
+				t.Errorf("%s, %s: %v, want %v", rule.Type, test.name, err, test.want)
+			}
+		}
 	}
 }
 

@@ -19,9 +19,10 @@
 //	tags       the tags of the field
 //	message    the record that holds the field
 //
-// An expression may begin with a guard and a semicolon. If the guard is false
-// or fails, the rule does not apply. A branch of a union is represented by its
-// value, and null by null. A CEL_FIELD rule also sees null, with the typeName
+// An expression may begin with a guard and a semicolon. If the guard is false,
+// or has an error of its own such as a missing field, the rule does not apply.
+// If the context ends or the work is too much during the guard, the rule fails.
+// A branch of a union is represented by its value, and null by null. A CEL_FIELD rule also sees null, with the typeName
 // "NULL". Logical types are not interpreted, so a timestamp is a number.
 //
 // The functions are those of CEL, of the strings extension of cel-go, and the

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/cel-go/cel"
 	"github.com/google/cel-go/common/types/ref"
+	"github.com/google/cel-go/interpreter"
 
 	"github.com/avroline/avroline/internal/avsc"
 	"github.com/avroline/avroline/registry/contract"
@@ -98,25 +99,48 @@ type rule struct {
 	program   cel.Program
 }
 
-// errFailed replaces an error of cel-go, because cel-go may quote the record's
-// values.
-var errFailed = errors.New("the expression could not be evaluated for this record")
+var (
+	// errFailed replaces an error of cel-go, because cel-go may quote the
+	// record's values.
+	errFailed = errors.New("the expression could not be evaluated for this record")
+	// errTooMuch says that an evaluation was stopped at its limit.
+	errTooMuch = errors.New("the expression needs too much work for this record: simplify the expression, or write smaller records")
+)
+
+// evaluate returns the result of a program. The error is the cause of ctx,
+// errTooMuch, or errFailed for an error of the expression itself. An operator
+// such as || may hide an interrupt, so evaluate looks at ctx in any case.
+func evaluate(ctx context.Context, p cel.Program, vars map[string]any) (ref.Val, error) {
+	out, _, err := p.ContextEval(ctx, vars)
+	var stopped interpreter.EvalCancelledError
+	switch {
+	case ctx.Err() != nil:
+		return nil, context.Cause(ctx)
+	case errors.As(err, &stopped):
+		return nil, errTooMuch
+	case err != nil:
+		return nil, errFailed
+	}
+	return out, nil
+}
 
 // eval returns the result for the given variables. It returns false if the
 // guard disables the rule.
 func (r *rule) eval(ctx context.Context, vars map[string]any) (ref.Val, bool, error) {
 	if r.guard != nil {
-		out, _, err := r.guard.ContextEval(ctx, vars)
-		if err != nil || out.Value() == false {
-			return nil, false, nil //nolint:nilerr // a guard that fails is false, as in Confluent's Go client
+		out, err := evaluate(ctx, r.guard, vars)
+		switch {
+		case errors.Is(err, errFailed):
+			return nil, false, nil // a guard that fails is false, as in Confluent's Go client
+		case err != nil:
+			return nil, true, err
+		case out.Value() == false:
+			return nil, false, nil
 		}
 	}
-	out, _, err := r.program.ContextEval(ctx, vars)
-	if ctx.Err() != nil {
-		return nil, true, context.Cause(ctx)
-	}
+	out, err := evaluate(ctx, r.program, vars)
 	if err != nil {
-		return nil, true, errFailed
+		return nil, true, err
 	}
 	if r.condition {
 		if met, ok := out.Value().(bool); !ok {

@@ -33,11 +33,17 @@ func (b *Binding) findInRegistry(ctx context.Context, text string) (*boundSchema
 	if err != nil {
 		return nil, err
 	}
+	ruled := v
+	if !b.config.ignoreRules && (b.config.mode == autoRegister || b.config.mode == lookupOnly) {
+		if v, ruled, err = q.withLatestRules(ctx, v); err != nil {
+			return nil, err
+		}
+	}
 	s := &boundSchema{
 		text: text, name: name, bytesSchema: own.Kind == avsc.Bytes && branch < 0,
 		Registered: Registered{Subject: subject, ID: v.ID, GUID: v.GUID},
 	}
-	if s.rules, err = q.rules(ctx, v, branch); err != nil {
+	if s.rules, err = q.rules(ctx, ruled, branch); err != nil {
 		return nil, err
 	}
 	s.needsFinish = s.bytesSchema || s.rules != nil
@@ -155,23 +161,12 @@ func (q *schemaLookup) byID(ctx context.Context) (contract.Version, error) {
 	return v, nil
 }
 
-// rules returns the rules for writing the record under v.
+// rules returns the rules of v for writing the record.
 func (q *schemaLookup) rules(ctx context.Context, v contract.Version, branch int) (*ruleChain, error) {
 	if q.config.ignoreRules {
 		return nil, nil
 	}
 	in := ruleScope{version: v, schema: q.own, subject: q.subject, topic: q.topic, part: q.part}
-	if q.config.mode == autoRegister || q.config.mode == lookupOnly {
-		// The rules of the subject's latest version apply to every schema of
-		// the subject.
-		if v.RuleSet == nil {
-			latest, err := q.reg.Latest(ctx, q.subject)
-			if err != nil {
-				return nil, &RegistryError{fmt.Sprintf("rules of subject %s", q.subject), err}
-			}
-			in.version = latest
-		}
-	}
 	if branch != noBranch { // rules apply to the whole union
 		union, err := avsc.ParseStored(q.subject, []byte(v.Schema))
 		if err != nil {

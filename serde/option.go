@@ -108,9 +108,11 @@ func (c config) with(opts []Option) config {
 }
 
 // AutoRegister registers the schema of a record on its subject at the first
-// use. A schema that the subject already has stays unchanged. AutoRegister is
-// the default. As an option of [Serializer.For], AutoRegister overrides the
-// Serializer's mode.
+// use. A schema that the subject already has stays unchanged. If the subject's
+// latest version has other rules for the record, AutoRegister registers the
+// schema again with the latest metadata and rules. AutoRegister is the default.
+// As an option of [Serializer.For], AutoRegister overrides the Serializer's
+// mode.
 func AutoRegister() Option { return serializerOption(func(c *config) { c.setMode(autoRegister) }) }
 
 // LookupOnly never registers a schema. If the subject does not have a record's
@@ -118,7 +120,8 @@ func AutoRegister() Option { return serializerOption(func(c *config) { c.setMode
 // before the registry is asked again. Use LookupOnly if a deployment step
 // registers the schemas. With a [VersionFinder], LookupOnly also finds a
 // version with the same meaning but another text, such as a schema that was
-// registered with references.
+// registered with references. If the subject's latest version has the same
+// meaning and other rules, LookupOnly uses the latest version.
 func LookupOnly() Option { return serializerOption(func(c *config) { c.setMode(lookupOnly) }) }
 
 // UseID writes the given schema id. The schema of the id must have the same

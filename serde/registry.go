@@ -22,8 +22,9 @@ import (
 type Registry interface {
 	// Register registers the schema on subject, unless subject already has the
 	// schema. The result may contain only the ids. If the RuleSet of the result
-	// is nil, this package asks Latest for the rules of the subject. An empty
-	// RuleSet means that there are no rules.
+	// is nil, this package takes the rules of Latest. An empty RuleSet means
+	// that there are no rules. A schema with another RuleSet or Metadata is
+	// another version, with an id of its own.
 	Register(ctx context.Context, subject string, s contract.Schema) (contract.Version, error)
 	// Lookup is like Register, but subject must already have the schema.
 	Lookup(ctx context.Context, subject string, s contract.Schema) (contract.Version, error)

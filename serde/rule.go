@@ -77,8 +77,8 @@ type BoundRule struct {
 	// Version is the registered version that has the rule, with its metadata.
 	Version contract.Version
 	// Schema is the self-contained schema of the records. Its meaning may
-	// differ from Version.Schema if the subject's latest rules apply to an
-	// older schema.
+	// differ from Version.Schema if the [Registry] finds a version without its
+	// rules, because the rules of the subject's latest version then apply.
 	Schema string
 	// Tags are the tags of the record fields by full name:
 	// "shop.Customer.email". They include the confluent:tags of the schemas and

@@ -3,6 +3,7 @@ package cel
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -164,6 +165,57 @@ func TestTransforms(t *testing.T) {
 		}
 		if diff := cmp.Diff(any(c.want), got); diff != "" {
 			t.Errorf("%s: %s", c.expr, diff)
+		}
+	}
+}
+
+// TestMessageOfField checks the variable message of a CEL_FIELD rule. The
+// variable is the record with the results for the earlier fields, and with the
+// old value of the field itself.
+func TestMessageOfField(t *testing.T) {
+	t.Parallel()
+	want := order()
+	want["id"] = "o-1!"
+	want["email"] = map[string]any{"string": "ada@example.com o-1!"}
+	want["tags"] = []any{"a o-1! a", "b o-1! a"}
+	want["labels"] = map[string]any{"k": "v a o-1! a"}
+	want["customer"] = map[string]any{"name": "ada ada", "vip": nil}
+	got, err := run(t, contract.Rule{Type: "CEL_FIELD", Kind: contract.Transform, Expr: `typeName == 'STRING' ;
+		name == 'id' ? value + '!' :
+		name == 'email' ? value + ' ' + message.id :
+		name == 'tags' ? value + ' ' + message.id + ' ' + message.tags[0] :
+		name == 'labels' ? value + ' ' + message.tags[0] : value + ' ' + message.name`}, nil)
+	if diff := cmp.Diff(any(want), got); diff != "" || err != nil {
+		t.Errorf("%v %s", err, diff)
+	}
+}
+
+// BenchmarkField measures a rule for every element of an array. The time per
+// element must not depend on the number of elements.
+func BenchmarkField(b *testing.B) {
+	const schema = `{"type":"record","name":"R","fields":[{"name":"a","type":{"type":"array","items":"string"}}]}`
+	g, err := serde.NewGeneric(schema)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, expr := range []string{"value + 'x'", "message.a[0] == 'b' ; value + 'x'"} {
+		for _, n := range []int{1000, 16000} {
+			b.Run(fmt.Sprintf("%s/%d", expr, n), func(b *testing.B) {
+				data, err := g.Append(nil, map[string]any{"a": slices.Repeat([]any{"a"}, n)})
+				if err != nil {
+					b.Fatal(err)
+				}
+				f, err := executor{"CEL_FIELD"}.Bind(b.Context(), serde.BoundRule{Rule: contract.Rule{Kind: contract.Transform, Expr: expr}, Schema: schema})
+				if err != nil {
+					b.Fatal(err)
+				}
+				for b.Loop() {
+					if _, err := f(b.Context(), data); err != nil {
+						b.Fatal(err)
+					}
+				}
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/element")
+			})
 		}
 	}
 }

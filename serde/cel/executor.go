@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -191,30 +192,59 @@ type fieldWalk struct {
 	rule *rule
 }
 
-// enclosingField is the field that contains a value.
-type enclosingField struct {
-	record *avsc.Schema
-	name   string
-	within map[string]any // the record in goavro's form
+// enclosingRecord is a record that contains values of the walk.
+type enclosingRecord struct {
+	schema *avsc.Schema
+	fields map[string]any // in goavro's form, with the results for earlier fields
+	// message is the record for CEL. message is nil until an expression uses
+	// the variable, because only a part of the expressions does so.
+	message map[string]any
 }
 
-func (p *enclosingField) fullName() string { return p.record.Name + "." + p.name }
+// forCEL returns the variable message.
+func (r *enclosingRecord) forCEL() any {
+	if r.message == nil {
+		r.message, _ = toCEL(r.schema, r.fields).(map[string]any)
+	}
+	return r.message
+}
 
-// value returns the result of the rule for v. in is nil outside of records.
+// set stores the result for a field. The later fields see the result.
+func (r *enclosingRecord) set(f *avsc.Field, v any) {
+	r.fields[f.Name] = v
+	if r.message != nil {
+		r.message[f.Name] = toCEL(f.Type, v)
+	}
+}
+
+// enclosingField is the field that contains a value.
+type enclosingField struct {
+	record *enclosingRecord
+	name   string
+}
+
+func (p *enclosingField) fullName() string { return p.record.schema.Name + "." + p.name }
+
+// value returns the result of the rule for v, and leaves v unchanged. in is nil
+// outside of records.
 func (w *fieldWalk) value(s *avsc.Schema, v any, in *enclosingField) (_ any, err error) {
 	switch s.Kind {
 	case avsc.Record:
-		m := v.(map[string]any)
+		record := &enclosingRecord{schema: s, fields: maps.Clone(v.(map[string]any))}
 		for _, f := range s.Fields {
-			if m[f.Name], err = w.value(f.Type, m[f.Name], &enclosingField{s, f.Name, m}); err != nil {
+			out, err := w.value(f.Type, record.fields[f.Name], &enclosingField{record, f.Name})
+			if err != nil {
 				return nil, err
 			}
+			if !w.rule.condition {
+				record.set(f, out)
+			}
 		}
-		return m, nil
+		return record.fields, nil
 	case avsc.Union:
 		return w.union(s, v, in)
 	case avsc.Array:
-		list := v.([]any)
+		list := slices.Clone(v.([]any))
 		for i := range list {
 			if list[i], err = w.value(s.Elem, list[i], in); err != nil {
 				return nil, err
@@ -222,7 +252,7 @@ func (w *fieldWalk) value(s *avsc.Schema, v any, in *enclosingField) (_ any, err
 		}
 		return list, nil
 	case avsc.Map:
-		m := v.(map[string]any)
+		m := maps.Clone(v.(map[string]any))
 		for key := range m {
 			if m[key], err = w.value(s.Elem, m[key], in); err != nil {
 				return nil, err
@@ -283,7 +313,7 @@ func (w *fieldWalk) eval(s *avsc.Schema, v any, in *enclosingField) (ref.Val, bo
 	}
 	out, applies, err := w.rule.eval(w.ctx, map[string]any{
 		"value": toCEL(s, v), "fullName": in.fullName(), "name": in.name,
-		"typeName": strings.ToUpper(s.Kind.String()), "tags": tags, "message": toCEL(in.record, in.within),
+		"typeName": strings.ToUpper(s.Kind.String()), "tags": tags, "message": in.record.forCEL,
 	})
 	if err != nil {
 		return nil, true, fmt.Errorf("%s: %w", in.fullName(), err)

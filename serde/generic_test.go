@@ -202,6 +202,11 @@ func TestGenericFloats(t *testing.T) {
 	if err != nil || len(data) != 8 {
 		t.Errorf("%x, %v", data, err)
 	}
+	for v, ok := range map[float64]bool{math.MaxFloat32: true, math.Inf(-1): true, 1e300: false, -1e39: false} {
+		if data, err := mustGeneric(t, `"float"`).Append(nil, v); (err == nil) != ok {
+			t.Errorf("float %v: %x, %v", v, data, err)
+		}
+	}
 }
 
 // TestGenericNames reads schemas that goavro misreads or refuses.

@@ -3,6 +3,7 @@ package serde
 import (
 	"errors"
 	"fmt"
+	"math"
 	"reflect"
 	"strings"
 	"unicode/utf8"
@@ -62,6 +63,10 @@ func (g *Generic) toGoavro(s *avsc.Schema, v any, depth int) (any, error) {
 	case avsc.Enum:
 		if symbol, ok := v.(string); ok {
 			return g.goavroName(symbol), nil
+		}
+	case avsc.Float:
+		if f, ok := v.(float64); ok && !math.IsInf(f, 0) && math.IsInf(float64(float32(f)), 0) {
+			return nil, avrobin.ErrorAt(errors.New("the number is out of range for float"), "")
 		}
 	case avsc.String:
 		if text, ok := v.(string); ok && !utf8.ValidString(text) {

@@ -271,6 +271,9 @@ func readFloat(s *avsc.Schema, v any) (any, error) {
 		return nil, &placeError{"", kindOf(v) + " where the schema has " + s.Kind.String()}
 	}
 	if s.Kind == avsc.Float {
+		if !math.IsInf(f, 0) && math.IsInf(float64(float32(f)), 0) {
+			return nil, &placeError{"", "the number is out of range"}
+		}
 		return float32(f), nil
 	}
 	return f, nil

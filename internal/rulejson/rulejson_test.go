@@ -91,6 +91,8 @@ func TestRead(t *testing.T) {
 		{`"string"`, `"a" "b"`, "more than one"},
 		{`"string"`, `MARKER`, "not JSON"},
 		{`"double"`, `"MARKER"`, "a string"},
+		{`"float"`, `1e300`, "out of range"},
+		{`"double"`, `1e400`, "out of range"},
 	} {
 		if got, err := rulejson.Read(parse(t, c.schema), []byte(c.json)); err == nil || !strings.Contains(err.Error(), c.words) || strings.Contains(err.Error(), "MARKER") {
 			t.Errorf("%s: %v, %v", c.json, got, err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -165,6 +166,47 @@ func TestTransforms(t *testing.T) {
 		}
 		if diff := cmp.Diff(any(c.want), got); diff != "" {
 			t.Errorf("%s: %s", c.expr, diff)
+		}
+	}
+}
+
+// TestFloatOverflow checks that a result that is too large for a float is an
+// error. A value that was infinite before stays infinite.
+func TestFloatOverflow(t *testing.T) {
+	t.Parallel()
+	const schema = `{"type":"record","name":"R","fields":[{"name":"f","type":"float"}]}`
+	g, err := serde.NewGeneric(schema)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		typ, expr string
+		f, want   float64 // want is 0 for an error
+	}{
+		{"CEL", "{'f': message.f * 2.0}", 2, 4},
+		{"CEL", "{'f': message.f * 1e300}", 2, 0},
+		{"CEL", "{'f': message.f}", math.Inf(-1), math.Inf(-1)},
+		{"CEL_FIELD", "value * 2.0", 2, 4},
+		{"CEL_FIELD", "value * 1e300", 2, 0},
+		{"CEL_FIELD", "value", math.Inf(1), math.Inf(1)},
+	} {
+		f, err := executor{test.typ}.Bind(t.Context(), serde.BoundRule{Rule: contract.Rule{Kind: contract.Transform, Expr: test.expr}, Schema: schema})
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, err := g.Append(nil, map[string]any{"f": float32(test.f)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := f(t.Context(), data)
+		if test.want == 0 {
+			if err == nil || !strings.Contains(err.Error(), "f: ") {
+				t.Errorf("%s: %x, %v", test.expr, out, err)
+			}
+			continue
+		}
+		if want, _ := g.Append(nil, map[string]any{"f": test.want}); err != nil || !cmp.Equal(want, out) {
+			t.Errorf("%s: %x, %v, want %x", test.expr, out, err, want)
 		}
 	}
 }

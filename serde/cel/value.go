@@ -1,6 +1,7 @@
 package cel
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"reflect"
@@ -112,6 +113,9 @@ func toGoavro(s *avsc.Schema, v any) (any, error) {
 			return nil, unfit
 		}
 		if s.Kind == avsc.Float {
+			if !math.IsInf(f, 0) && math.IsInf(float64(float32(f)), 0) {
+				return nil, errors.New("the result is out of range for float")
+			}
 			return float32(f), nil
 		}
 		return f, nil

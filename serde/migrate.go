@@ -193,7 +193,7 @@ func (m *migration) apply(ctx context.Context, data []byte, r record) ([]byte, e
 	if text, err = runRules(ctx, m.steps, text, r); err != nil {
 		return nil, err
 	}
-	if v, err = rulejson.Read(m.to.schema, text); err != nil {
+	if v, err = rulejson.Read(m.to.schema, text, rulejson.Original{Schema: m.from.schema, Value: v}); err != nil {
 		last := &m.steps[len(m.steps)-1]
 		return nil, last.failed(ctx, r, fmt.Errorf("the result does not fit the reader's version: %w", err))
 	}

@@ -211,6 +211,55 @@ func TestFloatOverflow(t *testing.T) {
 	}
 }
 
+// TestUntouchedUnions checks that a rule keeps the branches and the digits of
+// the values that the rule does not change.
+func TestUntouchedUnions(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		typ string
+		v   map[string]any
+	}{
+		{`["null","float","double"]`, map[string]any{"double": 1e300}},
+		{`["null","float","double"]`, map[string]any{"float": float32(0.1)}},
+		{`["null","int","long"]`, map[string]any{"long": int64(5)}},
+		{`["null",{"type":"enum","name":"E","symbols":["A"]},"string"]`, map[string]any{"string": "A"}},
+		{`["null",{"type":"fixed","name":"F","size":1},"bytes"]`, map[string]any{"bytes": []byte{1}}},
+		{`["null",{"type":"record","name":"Created","fields":[{"name":"id","type":"string"}]},{"type":"record","name":"Deleted","fields":[{"name":"id","type":"string"}]}]`, map[string]any{"Deleted": map[string]any{"id": "1"}}},
+		{`["null",{"type":"map","values":"string"},{"type":"record","name":"M","fields":[{"name":"id","type":"string"}]}]`, map[string]any{"M": map[string]any{"id": "1"}}},
+	} {
+		schema := `{"type":"record","name":"R","fields":[{"name":"u","type":` + test.typ + `},{"name":"other","type":"string"}]}`
+		g, err := serde.NewGeneric(schema)
+		if err != nil {
+			t.Fatal(err)
+		}
+		record := func(other string) []byte {
+			data, err := g.Append(nil, map[string]any{"u": test.v, "other": other})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return data
+		}
+		for _, rule := range []contract.Rule{
+			{Type: "CEL", Expr: "message"},
+			{Type: "CEL", Expr: "{'u': message.u, 'other': 'y'}"},
+			{Type: "CEL_FIELD", Expr: "name == 'other' ? 'y' : value"},
+		} {
+			want := record("y")
+			if rule.Expr == "message" {
+				want = record("x")
+			}
+			rule.Kind = contract.Transform
+			f, err := executor{rule.Type}.Bind(t.Context(), serde.BoundRule{Rule: rule, Schema: schema})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if out, err := f(t.Context(), record("x")); err != nil || !cmp.Equal(want, out) {
+				t.Errorf("%s %s: %x, %v, want %x", test.typ, rule.Expr, out, err, want)
+			}
+		}
+	}
+}
+
 // TestMessageOfField checks the variable message of a CEL_FIELD rule. The
 // variable is the record with the results for the earlier fields, and with the
 // old value of the field itself.

@@ -32,5 +32,7 @@
 //
 // In the result of a CEL transformation, a member that is not a field is left
 // out. A missing field gets its default, or null if its type allows null. A
-// number that does not fit its type is an error.
+// number that does not fit its type is an error. A value that the rule does not
+// change keeps the branch of its union. If a changed value fits no single
+// branch, the rule fails.
 package cel

@@ -163,7 +163,7 @@ func (r *rule) runMessage(ctx context.Context, data []byte) ([]byte, error) {
 	if err != nil || !applies || r.condition {
 		return data, err
 	}
-	changed, err := toGoavro(r.schema, out.Value())
+	changed, err := fromCEL(r.schema, out, v)
 	if err != nil {
 		return nil, err
 	}
@@ -269,7 +269,7 @@ func (w *fieldWalk) value(s *avsc.Schema, v any, in *enclosingField) (_ any, err
 	if err != nil || !applies || w.rule.condition {
 		return v, err
 	}
-	if v, err = toGoavro(s, out.Value()); err != nil {
+	if v, err = fromCEL(s, out, v); err != nil {
 		return nil, fmt.Errorf("%s: %w", in.fullName(), err)
 	}
 	return v, nil
@@ -294,12 +294,7 @@ func (w *fieldWalk) union(s *avsc.Schema, v any, in *enclosingField) (any, error
 	if err != nil || !applies || w.rule.condition {
 		return v, err
 	}
-	if branch.Kind != avsc.Null { // prefer the same branch
-		if value, err := toGoavro(branch, out.Value()); err == nil {
-			return map[string]any{name: value}, nil
-		}
-	}
-	if v, err = toGoavro(s, out.Value()); err != nil {
+	if v, err = fromCEL(s, out, v); err != nil {
 		return nil, fmt.Errorf("%s: %w", in.fullName(), err)
 	}
 	return v, nil

@@ -121,7 +121,7 @@ func TestVerdicts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	message, err := rulejson.Read(schema, table.Message)
+	message, err := rulejson.Read(schema, table.Message, rulejson.Original{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,7 +167,7 @@ func (v verdict) same(t *testing.T, schema *avsc.Schema, message, got any, err e
 	case v.Unchanged:
 		return cmp.Equal(message, got)
 	}
-	want, err := rulejson.Read(schema, v.Value)
+	want, err := rulejson.Read(schema, v.Value, rulejson.Original{Schema: schema, Value: message})
 	if err != nil {
 		t.Fatal(err)
 	}

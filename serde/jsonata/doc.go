@@ -17,7 +17,9 @@
 // without the name of its branch, and null is null. Bytes are characters up to
 // U+00FF. Logical types are not interpreted, so a timestamp is a number, and a
 // decimal is bytes. A field of the result that the schema does not have is left
-// out. A missing field gets its default, or null if its type allows null.
+// out. A missing field gets its default, or null if its type allows null. A
+// value that the rule does not change keeps the branch of its union. If a
+// changed value fits no single branch, the rule fails.
 //
 // # The language
 //

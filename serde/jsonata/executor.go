@@ -93,7 +93,7 @@ func (executor) Bind(_ context.Context, r serde.BoundRule) (serde.RuleFunc, erro
 		if text, err = e.EvalJSON(ctx, text); err != nil {
 			return nil, err
 		}
-		if v, err = rulejson.Read(schema, text); err != nil {
+		if v, err = rulejson.Read(schema, text, rulejson.Original{Schema: schema, Value: v}); err != nil {
 			return nil, fmt.Errorf("the result does not fit the schema: %w", err)
 		}
 		return generic.Append(nil, v)

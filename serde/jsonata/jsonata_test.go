@@ -148,6 +148,46 @@ func TestMigrations(t *testing.T) {
 	}
 }
 
+// TestMigrationKeepsBranches checks that a migration does not change the branch
+// of a value that both versions have.
+func TestMigrationKeepsBranches(t *testing.T) {
+	t.Parallel()
+	reg := newRegistry(t)
+	if err := reg.SetCompatibility(t.Context(), "people-value", compat.None); err != nil {
+		t.Fatal(err)
+	}
+	version := func(field string) string {
+		return `{"type":"record","name":"R","fields":[{"name":"e","type":["null",
+			{"type":"record","name":"Created","fields":[{"name":"id","type":"string"}]},
+			{"type":"record","name":"Deleted","fields":[{"name":"id","type":"string"}]}]},{"name":"` + field + `","type":"int"}]}`
+	}
+	if _, err := reg.Register(t.Context(), "people-value", registry.Schema{Text: version("size")}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := reg.Register(t.Context(), "people-value", registry.Schema{Text: version("height"), RuleSet: &contract.RuleSet{MigrationRules: []contract.Rule{
+		{Name: "up", Kind: contract.Transform, Mode: contract.ModeUpgrade, Type: "JSONATA", Expr: `$merge([$sift($, function($v, $k) { $k != 'size' }), {'height': size}])`},
+	}}}); err != nil {
+		t.Fatal(err)
+	}
+	g, err := serde.NewGeneric(version("size"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := serde.NewSerializer(reg, serde.LookupOnly())
+	if err != nil {
+		t.Fatal(err)
+	}
+	deleted := map[string]any{"Deleted": map[string]any{"id": "1"}}
+	data, err := s.For("people", serde.Value).Append(t.Context(), nil, g.Record(map[string]any{"e": deleted, "size": 3}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := read(t, reg, data, serde.UseLatest(), serde.WithRules(jsonata.Executors()...))
+	if diff := cmp.Diff(any(map[string]any{"e": deleted, "height": int32(3)}), got); diff != "" || err != nil {
+		t.Errorf("%v %s", err, diff)
+	}
+}
+
 // TestMigrationWithoutExecutor checks that a reader of a fixed version reads
 // nothing if there is no executor for the migration rules.
 func TestMigrationWithoutExecutor(t *testing.T) {
@@ -245,10 +285,11 @@ func TestPinnedWithoutRules(t *testing.T) {
 // TestDomainRules checks that a JSONATA rule can be a domain rule.
 func TestDomainRules(t *testing.T) {
 	t.Parallel()
-	schema := `{"type":"record","name":"R","fields":[{"name":"a","type":"long"},{"name":"b","type":["null","bytes"]}]}`
+	schema := `{"type":"record","name":"R","fields":[{"name":"a","type":"long"},{"name":"b","type":["null","string","bytes"]}]}`
 	for expr, want := range map[string]any{
 		`$merge([$, {"a": a + 1}])`: map[string]any{"a": int64(beyondFloat + 1), "b": map[string]any{"bytes": []byte{0xff, 0}}},
 		`{"a": a}`:                  map[string]any{"a": int64(beyondFloat), "b": nil},
+		`{"a": a, "b": "new"}`:      map[string]any{"a": int64(beyondFloat), "b": map[string]any{"bytes": []byte("new")}},
 		`{"a": "x"}`:                nil,
 	} {
 		reg := newRegistry(t)

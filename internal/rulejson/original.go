@@ -153,7 +153,8 @@ func appendNumberKey(dst []byte, f float64) []byte {
 	return strconv.AppendFloat(dst, f, 'g', -1, 64)
 }
 
-// appendOriginalKey appends the key that the unchanged original has in a result.
+// appendOriginalKey appends the key of the original. An unchanged value has the
+// same key in the result.
 func (r *reader) appendOriginalKey(dst []byte, o Original) []byte {
 	o = o.branch()
 	switch v := o.Value.(type) {

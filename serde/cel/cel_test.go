@@ -8,7 +8,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/google/cel-go/cel"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/avroline/avroline/registry/contract"
@@ -383,6 +385,60 @@ func TestStoppedGuard(t *testing.T) {
 				t.Errorf("%s, %s: %v, want %v", rule.Type, test.name, err, test.want)
 			}
 		}
+	}
+}
+
+// TestWork checks that a rule evaluates a message of a megabyte, and that the
+// work and the memory for a message are bounded.
+func TestWork(t *testing.T) {
+	t.Parallel()
+	const schema = `{"type":"record","name":"R","fields":[{"name":"items","type":{"type":"array","items":"string"}},{"name":"s","type":"string"}]}`
+	g, err := serde.NewGeneric(schema)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		name, typ, expr string
+		items, text     int
+		want            error
+	}{
+		{"a loop", "CEL", "message.items.all(a, a != 'z')", 300_000, 1, nil},
+		{"a guard", "CEL", "message.items.all(a, a != 'z') ; message.s != 'z'", 300_000, 1, nil},
+		{"a new list", "CEL", "size(message.items.map(a, a + '!')) > 0", 100_000, 1, nil},
+		{"every field", "CEL_FIELD", "value != 'z'", 50_000, 1, nil},
+		{"a text of a megabyte", "CEL", "message.s.contains('b') || message.items.all(a, a != 'z')", 10, 1_000_000, nil},
+		{"loops inside loops", "CEL", "message.items.all(a, message.items.all(b, a != 'z' && b != 'z'))", 3000, 1, errTooMuch},
+		{"a loop for every field", "CEL_FIELD", "message.items.all(a, a != 'z')", 3000, 1, errTooMuch},
+		{"a long text for every element", "CEL", "size(message.items.map(a, a + message.s)) > 0", 10_000, 500_000, errTooMuch},
+		{"a long list for every element", "CEL", "message.items.all(a, size(message.s.split('')) > 0)", 10_000, 500_000, errTooMuch},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			data, err := g.Append(nil, map[string]any{"items": slices.Repeat([]any{"a"}, test.items), "s": strings.Repeat("a", test.text)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			f, err := executor{test.typ}.Bind(t.Context(), serde.BoundRule{Rule: contract.Rule{Kind: contract.Condition, Expr: test.expr}, Schema: schema})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := f(t.Context(), data); !errors.Is(err, test.want) {
+				t.Errorf("%v, want %v", err, test.want)
+			}
+		})
+	}
+	late := newWork(t.Context())
+	late.end = time.Now()
+	env, err := cel.NewEnv()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := compile(env, "[1, 2].all(a, a > 0) || true")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := late.evaluate(p, map[string]any{}); !errors.Is(err, errTooMuch) {
+		t.Errorf("after the time: %v", err)
 	}
 }
 

@@ -22,8 +22,13 @@
 // An expression may begin with a guard and a semicolon. If the guard is false,
 // or has an error of its own such as a missing field, the rule does not apply.
 // If the context ends or the work is too much during the guard, the rule fails.
-// A branch of a union is represented by its value, and null by null. A CEL_FIELD rule also sees null, with the typeName
-// "NULL". Logical types are not interpreted, so a timestamp is a number.
+// A branch of a union is represented by its value, and null by null. A
+// CEL_FIELD rule also sees null, with the typeName "NULL". Logical types are
+// not interpreted, so a timestamp is a number.
+//
+// The work of a rule for one record is bounded. A rule that needs more than
+// 2,000,000 steps or 10 seconds fails. A step is an iteration of a loop, an
+// evaluation for a field, or 64 bytes of a function's result.
 //
 // The functions are those of CEL, of the strings extension of cel-go, and the
 // tests isEmail, isHostname, isIpv4, isIpv6, isUri, isUriRef and isUuid of

@@ -10,7 +10,6 @@ import (
 
 	"github.com/google/cel-go/cel"
 	"github.com/google/cel-go/common/types/ref"
-	"github.com/google/cel-go/interpreter"
 
 	"github.com/avroline/avroline/internal/avsc"
 	"github.com/avroline/avroline/registry/contract"
@@ -71,19 +70,12 @@ func (e executor) Bind(_ context.Context, r serde.BoundRule) (serde.RuleFunc, er
 	return run, nil
 }
 
-const (
-	// maxCost bounds the work of one evaluation, in the units of cel-go.
-	maxCost = 1_000_000
-	// interruptEvery is the number of steps between two checks of the context.
-	interruptEvery = 100
-)
-
 func compile(env *cel.Env, expr string) (cel.Program, error) {
 	ast, issues := env.Compile(expr)
 	if issues != nil && issues.Err() != nil {
 		return nil, fmt.Errorf("expression %q: %w", expr, issues.Err())
 	}
-	program, err := env.Program(ast, cel.CostLimit(maxCost), cel.InterruptCheckFrequency(interruptEvery))
+	program, err := env.Program(ast, cel.InterruptCheckFrequency(1), cel.CustomDecorator(countCalls))
 	if err != nil {
 		return nil, fmt.Errorf("expression %q: %w", expr, err)
 	}
@@ -100,36 +92,11 @@ type rule struct {
 	program   cel.Program
 }
 
-var (
-	// errFailed replaces an error of cel-go, because cel-go may quote the
-	// record's values.
-	errFailed = errors.New("the expression could not be evaluated for this record")
-	// errTooMuch says that an evaluation was stopped at its limit.
-	errTooMuch = errors.New("the expression needs too much work for this record: simplify the expression, or write smaller records")
-)
-
-// evaluate returns the result of a program. The error is the cause of ctx,
-// errTooMuch, or errFailed for an error of the expression itself. An operator
-// such as || may hide an interrupt, so evaluate looks at ctx in any case.
-func evaluate(ctx context.Context, p cel.Program, vars map[string]any) (ref.Val, error) {
-	out, _, err := p.ContextEval(ctx, vars)
-	var stopped interpreter.EvalCancelledError
-	switch {
-	case ctx.Err() != nil:
-		return nil, context.Cause(ctx)
-	case errors.As(err, &stopped):
-		return nil, errTooMuch
-	case err != nil:
-		return nil, errFailed
-	}
-	return out, nil
-}
-
 // eval returns the result for the given variables. It returns false if the
 // guard disables the rule.
-func (r *rule) eval(ctx context.Context, vars map[string]any) (ref.Val, bool, error) {
+func (r *rule) eval(w *work, vars map[string]any) (ref.Val, bool, error) {
 	if r.guard != nil {
-		out, err := evaluate(ctx, r.guard, vars)
+		out, err := w.evaluate(r.guard, vars)
 		switch {
 		case errors.Is(err, errFailed):
 			return nil, false, nil // a guard that fails is false, as in Confluent's Go client
@@ -139,7 +106,7 @@ func (r *rule) eval(ctx context.Context, vars map[string]any) (ref.Val, bool, er
 			return nil, false, nil
 		}
 	}
-	out, err := evaluate(ctx, r.program, vars)
+	out, err := w.evaluate(r.program, vars)
 	if err != nil {
 		return nil, true, err
 	}
@@ -159,7 +126,7 @@ func (r *rule) runMessage(ctx context.Context, data []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	out, applies, err := r.eval(ctx, map[string]any{"message": toCEL(r.schema, v)})
+	out, applies, err := r.eval(newWork(ctx), map[string]any{"message": toCEL(r.schema, v)})
 	if err != nil || !applies || r.condition {
 		return data, err
 	}
@@ -176,7 +143,7 @@ func (r *rule) runFields(ctx context.Context, data []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := fieldWalk{ctx: ctx, rule: r}
+	w := fieldWalk{work: newWork(ctx), rule: r}
 	if v, err = w.value(r.schema, v, nil); err != nil {
 		return nil, err
 	}
@@ -188,7 +155,7 @@ func (r *rule) runFields(ctx context.Context, data []byte) ([]byte, error) {
 
 // fieldWalk visits the fields of one record.
 type fieldWalk struct {
-	ctx  context.Context //nolint:containedctx // lives as long as one call
+	work *work
 	rule *rule
 }
 
@@ -306,7 +273,7 @@ func (w *fieldWalk) eval(s *avsc.Schema, v any, in *enclosingField) (ref.Val, bo
 	if tags == nil {
 		tags = []string{}
 	}
-	out, applies, err := w.rule.eval(w.ctx, map[string]any{
+	out, applies, err := w.rule.eval(w.work, map[string]any{
 		"value": toCEL(s, v), "fullName": in.fullName(), "name": in.name,
 		"typeName": strings.ToUpper(s.Kind.String()), "tags": tags, "message": in.record.forCEL,
 	})

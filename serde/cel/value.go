@@ -69,9 +69,9 @@ func branchName(s *avsc.Schema) string {
 	return s.Kind.String()
 }
 
-// fromCEL converts a result of CEL to goavro's value of the schema s. old is the
-// value before the rule and decides the branches of unions. An error names the
-// place and the type, but not the value.
+// fromCEL converts a result of CEL to goavro's value of the schema s. old is
+// the value before the rule and decides the branches of unions. An error names
+// the place and the type, but not the value.
 func fromCEL(s *avsc.Schema, out ref.Val, old any) (any, error) {
 	v, err := plain(out)
 	if err != nil {

@@ -49,6 +49,9 @@ func changeText(x incompatible, newIsReader bool, earlier string) string {
 	case FixedSizeMismatch:
 		return fmt.Sprintf("%s went from %d to %d bytes", now.Name, before.Size, now.Size)
 	default:
+		if x.own {
+			return fmt.Sprintf("field %s has its own name as an alias", x.field.Name)
+		}
 		return fmt.Sprintf("the names and aliases of field %s match two fields", x.field.Name)
 	}
 }
@@ -102,6 +105,9 @@ func readerAdvice(x incompatible, earlier string) string {
 	case FixedSizeMismatch:
 		return fmt.Sprintf("Keep the size of %d bytes, or add a new field of a new fixed type with a default.", x.w.Size)
 	default:
+		if x.own {
+			return fmt.Sprintf("Remove the alias %s from the field %s.", x.field.Name, x.field.Name)
+		}
 		return fmt.Sprintf("Take the alias away from %s that means another field of %s.", x.field.Name, earlier)
 	}
 }
@@ -128,6 +134,9 @@ func writerAdvice(x incompatible, earlier string) string {
 	case FixedSizeMismatch:
 		return fmt.Sprintf("Keep the size of %d bytes, or add a new field of a new fixed type.", x.r.Size)
 	default:
+		if x.own {
+			return fmt.Sprintf("Remove the alias in the new schema and check old data only (BACKWARD): a registry cannot check readers on %s.", earlier)
+		}
 		return fmt.Sprintf("Rename one of the fields: %s takes both for %s.", earlier, x.field.Name)
 	}
 }

@@ -60,6 +60,8 @@ type Group struct {
 	own     map[pair]bool // pairs of new and earlier schema
 	matcher *resolve.Matcher
 
+	ambiguities *ambiguities
+
 	nodes map[*avsc.Schema]bool // the named types of the new schemas
 	work  int                   // the number of nodes that may still be visited
 }
@@ -76,7 +78,7 @@ const (
 
 // NewGroup returns an empty group.
 func NewGroup() *Group {
-	return &Group{own: map[pair]bool{}, matcher: resolve.NewMatcher(), nodes: map[*avsc.Schema]bool{}, work: groupWork}
+	return &Group{own: map[pair]bool{}, matcher: resolve.NewMatcher(), ambiguities: newAmbiguities(), nodes: map[*avsc.Schema]bool{}, work: groupWork}
 }
 
 // Add notes that the pair has a check of its own.
@@ -122,6 +124,11 @@ func check(g *Group, newest, earlier Version, newIsReader bool) []contract.Findi
 	}
 	wp, rp := schemaPos{writer.Schema, writer.Schema.Pos}, schemaPos{reader.Schema, reader.Schema.Pos}
 	found := c.root(wp, rp)
+	if !slices.ContainsFunc(found, func(x incompatible) bool { return x.kind == AmbiguousFieldAlias }) {
+		if x := c.findAmbiguous(wp, rp); x != nil {
+			found = append(found, *x)
+		}
+	}
 	found = append(found, c.logical(wp, rp, map[pair]bool{})...)
 	if len(found) == 0 {
 		return nil
@@ -151,7 +158,11 @@ func check(g *Group, newest, earlier Version, newIsReader bool) []contract.Findi
 			f.Frame = f.What
 			f.Pos, f.What, f.Advice = f.Causes[0].Pos, f.Causes[0].What, f.Causes[0].Advice
 		}
-		f.Witness, f.NoWitness = w.make(x)
+		if x.registryOnly {
+			f.NoWitness = noWitnessAmbiguous
+		} else {
+			f.Witness, f.NoWitness = w.make(x)
+		}
 		out[i] = f
 	}
 	return out
@@ -221,6 +232,10 @@ type incompatible struct {
 	field   *avsc.Field // the reader's field that has no usable default
 	misfit  avsc.Misfit // the reason why the default of field is not usable
 	route   []hop       // the way from the writer's root to w
+	own     bool        // an alias of the field is the field's own name
+	// registryOnly is true if the reader can read every value, although the
+	// check of a registry fails.
+	registryOnly bool
 }
 
 // branch reports whether the writer's type is a branch of a union and the

@@ -20,7 +20,8 @@ import (
 
 // The types of findings. The first six are the registry's types.
 // AmbiguousFieldAlias means that a field's name and aliases match two fields of
-// the writer. For such a field a registry only reports that its check failed.
+// the writer, or that an alias is the field's own name. For such a field a
+// registry only reports that its check failed.
 //
 // Registries do not know LogicalTypeChanged, because registries accept a change
 // of the logical type, precision, scale or unit. Most readers do not convert

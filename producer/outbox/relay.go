@@ -292,6 +292,5 @@ func (r *Relay) publishDeadLetter(ctx context.Context, tx *producer.Tx, row *Row
 	if large := new(producer.TooLargeError); errors.As(err, &large) {
 		advice = fmt.Sprintf(": raise max.message.bytes of topic %s and producer.WithMaxMessageBytes of the relay to at least %d", r.deadLetters, large.Size)
 	}
-	// Only the second error decides whether the relay tries again.
-	return fmt.Errorf("the row cannot be published (%v), and its dead letter cannot either: %w%s", reason, err, advice)
+	return fmt.Errorf("the row cannot be published (%v), and its dead letter cannot either: %w%s", reason, err, advice) //nolint:errorlint // only the second error decides whether the relay tries again
 }

@@ -120,7 +120,8 @@ func testNoPartition(t *testing.T, lib Library, b brokers) {
 	s.all(t, 10)
 	refused, waiting := map[transport.Token]bool{}, 0
 	for _, m := range []*transport.Message{
-		{Value: []byte("plain")}, {Value: []byte("stamped"), Timestamp: 1, HasTimestamp: true},
+		{Value: []byte("plain")},
+		{Value: []byte("stamped"), Timestamp: 1, HasTimestamp: true},
 		{Value: []byte("with a header"), Headers: []transport.Header{{Key: "h"}}},
 	} {
 		s.next++

@@ -14,19 +14,27 @@ type Need struct {
 }
 
 // NeedRegistered says that a serializer will register a schema under a subject
-// and write with it.
+// and write with it. The need includes the latest version of the subject,
+// because the serializer compares the rules.
 func NeedRegistered(subject, schema string) Need {
 	return Need{func(ctx context.Context, c *Client) error {
 		_, err := c.Register(ctx, subject, Schema{Text: schema})
+		if err == nil {
+			_, err = c.Latest(ctx, subject)
+		}
 		return err
 	}}
 }
 
 // NeedLookup says that a serializer will look up a schema under a subject,
-// without registering, and write with it.
+// without registering, and write with it. The need includes the latest version
+// of the subject, as for [NeedRegistered].
 func NeedLookup(subject, schema string) Need {
 	return Need{func(ctx context.Context, c *Client) error {
 		_, err := c.Lookup(ctx, subject, Schema{Text: schema})
+		if err == nil {
+			_, err = c.Latest(ctx, subject)
+		}
 		return err
 	}}
 }

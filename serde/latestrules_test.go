@@ -156,3 +156,31 @@ func TestLatestRulesRefused(t *testing.T) {
 		t.Errorf("control: %v", err)
 	}
 }
+
+// TestWarmedSerializer checks that the first record after [registry.Client.Warm]
+// needs no request.
+func TestWarmedSerializer(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		need registry.Need
+		opt  serde.Option
+	}{
+		"AutoRegister": {registry.NeedRegistered("orders-value", orderSchema), serde.AutoRegister()},
+		"LookupOnly":   {registry.NeedLookup("orders-value", orderSchema), serde.LookupOnly()},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server, reg := startRegistry(t)
+			if err := server.Seed("orders-value", orderSchema); err != nil {
+				t.Fatal(err)
+			}
+			if err := reg.Warm(t.Context(), c.need); err != nil {
+				t.Fatal(err)
+			}
+			server.ResetLog()
+			if _, err := mustSerializer(t, reg, c.opt).For("orders", serde.Value).Append(t.Context(), nil, anOrder); err != nil || server.Requests() != 0 {
+				t.Errorf("%d requests, %v", server.Requests(), err)
+			}
+		})
+	}
+}

@@ -20,7 +20,13 @@ import (
 //
 // Readers take the rules of the written id. Therefore a record cannot simply be
 // written under v with the rules of another version.
+//
+// A registry without [VersionFinder] may keep no versions. Then v has all the
+// rules, unless its RuleSet is nil.
 func (q *schemaLookup) withLatestRules(ctx context.Context, v contract.Version) (written, ruled contract.Version, err error) {
+	if _, ok := q.reg.(VersionFinder); !ok && v.RuleSet != nil {
+		return v, v, nil
+	}
 	latest, err := q.reg.Latest(ctx, q.subject)
 	if err != nil {
 		return v, v, &RegistryError{fmt.Sprintf("rules of subject %s", q.subject), err}

@@ -39,7 +39,9 @@ type Registry interface {
 
 // VersionFinder is a [Registry] that finds a version by the meaning of its
 // schema. With a VersionFinder, [LookupOnly] also finds a schema that was
-// registered with another text, such as a schema with references.
+// registered with another text, such as a schema with references. And with a
+// VersionFinder, [AutoRegister] and LookupOnly compare the rules with the rules
+// of the subject's latest version.
 type VersionFinder interface {
 	// FindVersion returns the newest version of subject that gives bytes the
 	// same meaning as schema.

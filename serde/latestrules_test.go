@@ -157,8 +157,8 @@ func TestLatestRulesRefused(t *testing.T) {
 	}
 }
 
-// TestWarmedSerializer checks that the first record after [registry.Client.Warm]
-// needs no request.
+// TestWarmedSerializer checks that the first record needs no request after
+// [registry.Client.Warm].
 func TestWarmedSerializer(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

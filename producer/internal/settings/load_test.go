@@ -30,6 +30,7 @@ func TestEveryErrorHasItsLine(t *testing.T) {
 		"security.protocol=SSL\nsasl.mechanism=PLAIN\nsasl.username=u\nsasl.password=p": "a.properties:2: sasl.mechanism asks for it",
 		"avroline.weak.acks=1\nenable.idempotence=hunter":                               `a.properties:2: enable.idempotence: "hunter": must be true or false`,
 		"avroline.weak.acks=1\nenable.idempotence=":                                     "a.properties:2: enable.idempotence: must be true or false",
+
 		"enable.idempotence=0":                                     "a.properties:1: enable.idempotence: ",
 		"enable.idempotence=True\navroline.weak.acks=1":            `a.properties:2: avroline.weak.acks: "1": contradicts a.properties:1: enable.idempotence, which is True`,
 		"compression.type=gzip\n\ncompression.gzip.level=10":       `a.properties:3: compression.gzip.level: "10": must be from 0 to 9`,

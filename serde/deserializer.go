@@ -119,7 +119,7 @@ func newTarget(d avrobin.Decoder, src *source) (target, error) {
 	if _, ok := d.(avrobin.ValueReader); src.alias && !ok {
 		return target{}, fmt.Errorf("serde: AliasInput: %T has no ReadAvro: run avrogen generate again", d)
 	}
-	return target{name: typeName(s), schema: s, source: src}, nil
+	return target{name: s.TypeName(), schema: s, source: src}, nil
 }
 
 // reader reads the data of one writer schema into one target. It is immutable.

@@ -146,16 +146,7 @@ func symbols(s *avsc.Schema) []string {
 func branchNames(s *avsc.Schema) []string {
 	out := make([]string, len(s.Branches))
 	for i, b := range s.Branches {
-		out[i] = typeName(b)
+		out[i] = b.TypeName()
 	}
 	return out
-}
-
-// typeName returns the name of a type as used in unions. A named type has its
-// full name, and any other type has its kind.
-func typeName(s *avsc.Schema) string {
-	if s.Name != "" {
-		return s.Name
-	}
-	return s.Kind.String()
 }

@@ -308,7 +308,7 @@ func (g *Generic) branch(s *avsc.Schema) string {
 	if name, ok := g.alias[s]; ok {
 		return name
 	}
-	return typeName(s)
+	return s.TypeName()
 }
 
 // appendSchema appends the text of s for goavro, with the aliases as names.

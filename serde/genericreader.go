@@ -44,7 +44,7 @@ func (d *GenericDeserializer) Decode(ctx context.Context, in Input) (any, error)
 	}
 	v, err := g.decodePlan(ctx, g.check, data)
 	if err != nil {
-		return nil, d.source.decodeError(ctx, err, &in, id, typeName(g.schema))
+		return nil, d.source.decodeError(ctx, err, &in, id, g.schema.TypeName())
 	}
 	return v, nil
 }
@@ -68,7 +68,7 @@ func (d *GenericDeserializer) appendJSON(ctx context.Context, dst []byte, in *In
 	}
 	out, err := form(g, ctx, dst, data)
 	if err != nil {
-		return dst, d.source.decodeError(ctx, err, in, id, typeName(g.schema))
+		return dst, d.source.decodeError(ctx, err, in, id, g.schema.TypeName())
 	}
 	return out, nil
 }

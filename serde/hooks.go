@@ -119,7 +119,7 @@ func (s *source) schemaHooked(ctx context.Context, in *Input, id schemaID) (writ
 	w, err := s.schema(ctx, id)
 	e := LookupEnd{ID: l.ID, Took: time.Since(begun), Err: err}
 	if w.Schema != nil {
-		e.Record = typeName(w.Schema)
+		e.Record = w.Schema.TypeName()
 	}
 	s.hooks.endLookup(ctx, l, e)
 	return w, err
@@ -137,7 +137,7 @@ func (id schemaID) number() int {
 func planHooked[V any](ctx context.Context, s *source, in *Input, id schemaID, w writerSchema, plan func() (*V, error)) (*V, error) {
 	begun := time.Now()
 	v, err := plan()
-	p := Plan{Topic: in.Topic, Part: in.Part, ID: id.number(), Record: typeName(w.Schema), Took: time.Since(begun), Err: err}
+	p := Plan{Topic: in.Topic, Part: in.Part, ID: id.number(), Record: w.Schema.TypeName(), Took: time.Since(begun), Err: err}
 	if r, ok := any(v).(*typedReader); ok && err == nil {
 		p.Err = r.reader.err
 	}

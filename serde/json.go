@@ -87,7 +87,7 @@ func (g *Generic) fromJSON(s *avsc.Schema, v *avsc.Value, how unions) (any, erro
 		}
 		return g.unionFromJSON(s, v)
 	}
-	return nil, mistake(v, fmt.Sprintf("%s where the schema has %s", v.Kind, typeName(s)), "")
+	return nil, mistake(v, fmt.Sprintf("%s where the schema has %s", v.Kind, s.TypeName()), "")
 }
 
 // pathError is an error with the path of the value inside the record.
@@ -207,7 +207,7 @@ func (g *Generic) recordFromJSON(s *avsc.Schema, v *avsc.Value, how unions) (any
 func (g *Generic) unionFromJSON(s *avsc.Schema, v *avsc.Value) (any, error) {
 	if v.Kind == avsc.JSONObject && len(v.Members) == 1 {
 		for _, b := range s.Branches {
-			if m := v.Members[0]; typeName(b) == m.Key && b.Kind != avsc.Null {
+			if m := v.Members[0]; b.TypeName() == m.Key && b.Kind != avsc.Null {
 				value, err := g.fromJSON(b, m.Value, tagged)
 				if err != nil {
 					return nil, err
@@ -235,11 +235,11 @@ func (g *Generic) howToWrite(s *avsc.Schema, v *avsc.Value) string {
 		}
 		if _, err := g.fromJSON(b, v, tagged); err == nil {
 			if text := string(v.AppendCompact(nil)); len(text) <= 40 {
-				return fmt.Sprintf("write {%q: %s}", typeName(b), text)
+				return fmt.Sprintf("write {%q: %s}", b.TypeName(), text)
 			}
 		}
 		if example == "" {
-			example = fmt.Sprintf("{%q: …}", typeName(b))
+			example = fmt.Sprintf("{%q: …}", b.TypeName())
 		}
 	}
 	if example == "" {
@@ -309,7 +309,7 @@ func (g *Generic) appendJSON(dst []byte, s *avsc.Schema, v any) []byte {
 		}
 	default: // a union
 		b, value := g.branchOf(s, v)
-		dst = append(appendString(dst, typeName(b)), ':')
+		dst = append(appendString(dst, b.TypeName()), ':')
 		dst = g.appendJSON(dst, b, value)
 	}
 	return append(dst, '}')

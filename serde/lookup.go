@@ -20,7 +20,7 @@ func (b *Binding) findInRegistry(ctx context.Context, text string) (*boundSchema
 	if err != nil {
 		return nil, fmt.Errorf("serde: the schema of the record's type: %w", err)
 	}
-	name := typeName(own)
+	name := own.TypeName()
 	subject, err := b.config.subjects[b.part].of(ctx, b.reg, b.topic, b.part, own.Name)
 	if err != nil {
 		return nil, err

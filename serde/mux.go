@@ -216,7 +216,7 @@ func (m *Mux) reader(u *unpacker) (*muxReader, error) {
 // route selects the type for a value of writer. It prefers the type of the same
 // name, and then a type with this name as an alias.
 func (m *Mux) route(writer *avsc.Schema) route {
-	r := route{writer: typeName(writer), null: writer.Kind == avsc.Null, to: m.named(writer.Name)}
+	r := route{writer: writer.TypeName(), null: writer.Kind == avsc.Null, to: m.named(writer.Name)}
 	if r.to == nil && writer.Name != "" {
 		for _, t := range m.types {
 			if slices.ContainsFunc(t.schema.Aliases, func(a avsc.Alias) bool { return a.Name == writer.Name }) {

@@ -106,7 +106,7 @@ func (g *Generic) recordToGoavro(s *avsc.Schema, v any, depth int) (any, error) 
 	}
 	for key := range m {
 		if !g.isField(out, key) {
-			return nil, avrobin.ErrorAt(fmt.Errorf("%s has no such field", typeName(s)), key)
+			return nil, avrobin.ErrorAt(fmt.Errorf("%s has no such field", s.TypeName()), key)
 		}
 	}
 	return out, nil
@@ -135,7 +135,7 @@ func (g *Generic) unionToGoavro(s *avsc.Schema, v any, depth int) (any, error) {
 	}
 	if m, ok := v.(map[string]any); ok && len(m) == 1 {
 		for _, b := range s.Branches {
-			if value, ok := m[typeName(b)]; ok {
+			if value, ok := m[b.TypeName()]; ok {
 				return g.branchToGoavro(b, value, depth)
 			}
 		}
@@ -158,7 +158,7 @@ func (g *Generic) branchToGoavro(b *avsc.Schema, v any, depth int) (any, error) 
 }
 
 func mismatchError(s *avsc.Schema, v any) error {
-	return avrobin.ErrorAt(fmt.Errorf("%T is no value of %s", v, typeName(s)), "")
+	return avrobin.ErrorAt(fmt.Errorf("%T is no value of %s", v, s.TypeName()), "")
 }
 
 // fromGoavro restores the original branch names of unions.
@@ -192,7 +192,7 @@ func (g *Generic) fromGoavro(s *avsc.Schema, v any) any {
 		}
 	case avsc.Union:
 		if b, value := g.branchOf(s, v); b != nil {
-			return map[string]any{typeName(b): g.fromGoavro(b, value)}
+			return map[string]any{b.TypeName(): g.fromGoavro(b, value)}
 		}
 	default:
 	}

@@ -198,7 +198,7 @@ func (r *plainReader) union(s *avsc.Schema, v *avsc.Value) (any, error) {
 	for _, b := range s.Branches {
 		value, err := r.read(b, v)
 		if err == nil {
-			fits = append(fits, typeName(b))
+			fits = append(fits, b.TypeName())
 			native = r.branch(b, value)
 			continue
 		}
@@ -208,7 +208,7 @@ func (r *plainReader) union(s *avsc.Schema, v *avsc.Value) (any, error) {
 	}
 	if v.Kind == avsc.JSONObject && len(v.Members) == 1 {
 		for _, b := range s.Branches {
-			if m := v.Members[0]; typeName(b) == m.Key && b.Kind != avsc.Null {
+			if m := v.Members[0]; b.TypeName() == m.Key && b.Kind != avsc.Null {
 				value, err := r.read(b, m.Value)
 				if err == nil {
 					fits = append(fits, fmt.Sprintf("{%q: …}", m.Key))
@@ -326,7 +326,7 @@ func (r *plainReader) bytes(s *avsc.Schema, v *avsc.Value) (any, error) {
 		return decimalFromText(s, v, text)
 	}
 	if v.Kind != avsc.JSONString {
-		return nil, mistake(v, fmt.Sprintf("%s where the schema has %s", v.Kind, typeName(s)), "")
+		return nil, mistake(v, fmt.Sprintf("%s where the schema has %s", v.Kind, s.TypeName()), "")
 	}
 	if s.Kind == avsc.Fixed {
 		switch s.Logical.Name {
@@ -655,10 +655,10 @@ func (g *Generic) appendPlainUnion(dst []byte, s *avsc.Schema, v map[string]any)
 		return dst, nil
 	}
 	text := slices.Clone(dst[start:])
-	dst = append(appendString(append(dst[:start], '{'), typeName(b)), ':')
+	dst = append(appendString(append(dst[:start], '{'), b.TypeName()), ':')
 	dst = append(append(dst, text...), '}')
 	if g.plainBranch(s, dst[start:]) != b {
-		return dst, &avsc.Error{What: fmt.Sprintf("the value of branch %s is not clear in plain JSON, even with the branch's name", typeName(b)), Fix: "use Avro's JSON"}
+		return dst, &avsc.Error{What: fmt.Sprintf("the value of branch %s is not clear in plain JSON, even with the branch's name", b.TypeName()), Fix: "use Avro's JSON"}
 	}
 	return dst, nil
 }

@@ -28,14 +28,7 @@ func Resolve(writerSchema, readerSchema string) (*avrobin.Plan, error) {
 	}
 	p, err := resolve.Resolve(w, r)
 	if err != nil {
-		return nil, fmt.Errorf("serde: %s written cannot be read as %s: %w", named(w), named(r), err)
+		return nil, fmt.Errorf("serde: %s written cannot be read as %s: %w", w.TypeName(), r.TypeName(), err)
 	}
 	return p, nil
-}
-
-func named(s *avsc.Schema) string {
-	if s.Name != "" {
-		return s.Name
-	}
-	return s.Kind.String()
 }

@@ -64,6 +64,15 @@ func (s *Schema) Namespace() string {
 	return ns
 }
 
+// TypeName returns the name of a type as a branch of a union has it. A named
+// type has its full name, and any other type has its kind.
+func (s *Schema) TypeName() string {
+	if s.Name != "" {
+		return s.Name
+	}
+	return s.Kind.String()
+}
+
 // ShortName returns the name of a named type without its namespace.
 func (s *Schema) ShortName() string {
 	_, name := SplitName(s.Name)

@@ -25,7 +25,7 @@ func (o Original) branch() Original {
 	}
 	m, _ := o.Value.(map[string]any)
 	for _, b := range o.Schema.Branches {
-		if v, ok := m[branchName(b)]; ok {
+		if v, ok := m[b.TypeName()]; ok {
 			return Original{b, v}
 		}
 	}

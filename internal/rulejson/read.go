@@ -154,7 +154,7 @@ func (r *reader) read(s *avsc.Schema, v any, o Original, exact bool) (any, error
 	case avsc.Union:
 		return r.union(s, v, o, exact)
 	}
-	return nil, misfit("%s where the schema has %s", kindOf(v), branchName(s))
+	return nil, misfit("%s where the schema has %s", kindOf(v), s.TypeName())
 }
 
 func kindOf(v any) string {
@@ -348,7 +348,7 @@ func nullable(s *avsc.Schema) bool {
 func (r *reader) union(s *avsc.Schema, v any, o Original, exact bool) (any, error) {
 	had := -1 // the branch of the original
 	if old := o.branch(); old.Schema != nil {
-		had = slices.IndexFunc(s.Branches, func(b *avsc.Schema) bool { return branchName(b) == branchName(old.Schema) })
+		had = slices.IndexFunc(s.Branches, func(b *avsc.Schema) bool { return b.TypeName() == old.Schema.TypeName() })
 	}
 	var first error // the reason for the first branch that is not null
 	for _, strict := range []bool{true, false} {
@@ -373,7 +373,7 @@ func (r *reader) union(s *avsc.Schema, v any, o Original, exact bool) (any, erro
 			case isFinal(err):
 				return nil, err
 			case err == nil:
-				fits, fit = append(fits, branchName(b)), value
+				fits, fit = append(fits, b.TypeName()), value
 			case b.Kind != avsc.Null:
 				first = cmp.Or(first, err)
 			}
@@ -409,7 +409,7 @@ func (r *reader) tryBranch(b *avsc.Schema, v any, o Original, exact, strict bool
 	if err != nil || b.Kind == avsc.Null {
 		return nil, err
 	}
-	return map[string]any{branchName(b): value}, nil
+	return map[string]any{b.TypeName(): value}, nil
 }
 
 // checkNumber reports whether a number fits a branch without a change.

@@ -54,7 +54,7 @@ func Append(dst []byte, s *avsc.Schema, v any) ([]byte, error) {
 func appendObject(dst []byte, s *avsc.Schema, m map[string]any) (_ []byte, err error) {
 	if s.Kind == avsc.Union {
 		for _, b := range s.Branches {
-			if v, ok := m[branchName(b)]; ok {
+			if v, ok := m[b.TypeName()]; ok {
 				return Append(dst, b, v)
 			}
 		}
@@ -82,13 +82,6 @@ func appendObject(dst []byte, s *avsc.Schema, m map[string]any) (_ []byte, err e
 		}
 	}
 	return append(dst, '}'), nil
-}
-
-func branchName(s *avsc.Schema) string {
-	if s.Name != "" {
-		return s.Name
-	}
-	return s.Kind.String()
 }
 
 func appendComma(dst []byte, i int) []byte {

@@ -54,19 +54,12 @@ func toCEL(s *avsc.Schema, v any) any {
 func branchOf(s *avsc.Schema, v any) (branch *avsc.Schema, name string, value any) {
 	m, _ := v.(map[string]any)
 	for _, b := range s.Branches {
-		name := branchName(b)
+		name := b.TypeName()
 		if value, ok := m[name]; ok {
 			return b, name, value
 		}
 	}
 	return nil, "", nil
-}
-
-func branchName(s *avsc.Schema) string {
-	if s.Name != "" {
-		return s.Name
-	}
-	return s.Kind.String()
 }
 
 // fromCEL converts a result of CEL to goavro's value of the schema s. old is

@@ -122,7 +122,7 @@ func readableUnion(s *avsc.Schema, v any) (any, error) {
 		null = null || b.Kind == avsc.Null
 	}
 	for _, b := range s.Branches {
-		x, ok := v.(map[string]any)[branchName(b)]
+		x, ok := v.(map[string]any)[b.TypeName()]
 		if !ok {
 			continue
 		}
@@ -130,7 +130,7 @@ func readableUnion(s *avsc.Schema, v any) (any, error) {
 		if null && len(s.Branches) == 2 {
 			return x, err
 		}
-		return map[string]any{branchName(b): x}, err
+		return map[string]any{b.TypeName(): x}, err
 	}
 	return nil, fmt.Errorf("%v is of no branch", v)
 }

@@ -131,7 +131,7 @@ func anyOfUnion(s *avsc.Schema, v reflect.Value) (any, error) {
 		for _, b := range s.Branches {
 			if b.Kind != avsc.Null {
 				x, err := anyOf(b, v)
-				return map[string]any{branchName(b): x}, err
+				return map[string]any{b.TypeName(): x}, err
 			}
 		}
 	}
@@ -160,14 +160,7 @@ func anyOfUnion(s *avsc.Schema, v reflect.Value) (any, error) {
 		return nil, fmt.Errorf("%s is no branch", v.Type())
 	}
 	x, err := anyOf(found, v.FieldByName("Value"))
-	return map[string]any{branchName(found): x}, err
-}
-
-func branchName(s *avsc.Schema) string {
-	if s.Name != "" {
-		return s.Name
-	}
-	return s.Kind.String()
+	return map[string]any{found.TypeName(): x}, err
 }
 
 func latin1(b []byte) string {

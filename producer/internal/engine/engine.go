@@ -358,7 +358,7 @@ func (e *Engine) lowerBatch(k *client, batch int, lost []lostMessage) (int, []lo
 	}
 	for _, limit := range limits {
 		if limit == 0 { // not known
-			limit = max(int64(batch/2), 2*largest+batchOverhead)
+			limit = max(int64(batch/2), 2*largest+transport.BatchOverhead)
 		}
 		lower = min(lower, int(limit))
 	}

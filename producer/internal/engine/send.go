@@ -29,36 +29,12 @@ type Chooser interface {
 // WantsDelivery reports whether a callback or a future reads the delivery.
 func (m *Message) WantsDelivery() bool { return m.Callback != nil || m.Future != nil }
 
-// Sizes of the record batch format (version 2). A message in a batch of its own
-// adds these bytes to key, value and headers. kgo also counts the length of the
-// batch in the request.
-const (
-	batchOverhead  = 61 + 4
-	recordOverhead = 32 // lengths and deltas, at most
-	headerOverhead = 10
-)
-
-// size is the number of bytes that count against the limit of the buffer.
-func (m *Message) size() int64 {
-	size := len(m.Key) + len(m.Value)
-	for i := range m.Headers {
-		size += len(m.Headers[i].Key) + len(m.Headers[i].Value)
-	}
-	return int64(size)
-}
-
-// wireSize is an upper bound of the message's size in a batch of its own,
-// before compression.
-func (m *Message) wireSize() int64 {
-	return m.size() + batchOverhead + recordOverhead + int64(len(m.Headers))*headerOverhead
-}
-
 // Send gives a message to the client. A nil error means that the client
 // accepted the message. Then the message gets exactly one outcome. Any other
 // error is [ErrNotSent]. If block is false, Send waits for nothing.
 func (t *Topic) Send(ctx context.Context, m *Message, choose Chooser, block bool) error {
 	e := t.engine
-	bytes := m.size()
+	bytes := int64(m.Size())
 	var sent entry
 	sent.callback = m.Callback
 	sent.future = m.Future
@@ -151,7 +127,7 @@ func (t *Topic) routeFor(ctx context.Context, block bool) (*route, error) {
 // fits refuses a message that the client or the broker would refuse. The
 // message is not queued yet.
 func (e *Engine) fits(m *Message, bytes int64, rules *topicRules, topic string) error {
-	size, limit := m.wireSize(), rules.maxMessageBytes
+	size, limit := int64(m.WireSize()), rules.maxMessageBytes
 	if err := rules.refuse(topic, m.Key != nil, m.HasTimestamp, m.Timestamp); err != nil {
 		return err
 	}

@@ -31,6 +31,30 @@ type Message struct {
 	HasTimestamp bool
 }
 
+// Sizes of the record batch format (version 2). A message in a batch of its own
+// adds these bytes to key, value and headers. kgo also counts the length of the
+// batch in the request.
+const (
+	BatchOverhead  = 61 + 4
+	recordOverhead = 32 // lengths and deltas, at most
+	headerOverhead = 10
+)
+
+// Size returns the number of bytes of key, value and headers.
+func (m *Message) Size() int {
+	size := len(m.Key) + len(m.Value)
+	for i := range m.Headers {
+		size += len(m.Headers[i].Key) + len(m.Headers[i].Value)
+	}
+	return size
+}
+
+// WireSize returns an upper bound of the message's size in a batch of its own,
+// before compression.
+func (m *Message) WireSize() int {
+	return m.Size() + BatchOverhead + recordOverhead + len(m.Headers)*headerOverhead
+}
+
 // Header is one header of a message. A nil Value is null in Kafka.
 type Header struct {
 	Key   string

@@ -241,11 +241,7 @@ func (t *topic) use(n int32) *partition {
 // Produce implements [transport.Topic].
 func (t *topic) Produce(number int32, m *transport.Message, token transport.Token) error {
 	c := t.client
-	size := len(m.Key) + len(m.Value)
-	for _, h := range m.Headers {
-		size += len(h.Key) + len(h.Value)
-	}
-	if n := size + batchOverhead + recordOverhead + len(m.Headers)*headerOverhead; n > t.batchBytes {
+	if n := m.WireSize(); n > t.batchBytes {
 		return &transport.Error{Code: codeMessageTooLarge, Text: fmt.Sprintf("%d bytes, a batch holds %d", n, t.batchBytes)}
 	}
 	if number < 0 {
@@ -270,6 +266,7 @@ func (t *topic) Produce(number int32, m *transport.Message, token transport.Toke
 		return errRecovering
 	}
 	p.activate()
+	size := m.Size()
 	r := p.copy(m, size)
 	r.Topic, r.Partition = t.name, number
 	r.part, r.token, r.size, r.loader, r.slot = p, token, size, false, c.expiry.slot()
@@ -334,13 +331,6 @@ func (p *partition) release(n int32) {
 
 // Close implements [transport.Topic]. The client frees its topics.
 func (*topic) Close() {}
-
-// These are sizes of the record batch format, version 2, and of kgo's framing.
-const (
-	batchOverhead  = 65
-	recordOverhead = 32 // lengths and deltas, at most
-	headerOverhead = 10
-)
 
 // These are the codes of Kafka's protocol that this package reports without a
 // broker.

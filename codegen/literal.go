@@ -12,7 +12,8 @@ import (
 
 // internal/avsc converts a default into its exact Avro binary, including the
 // union branches. A literal is made from the binary. So the constructor and a
-// plan for a writer without the field use the same bytes.
+// plan for a writer without the field use the same bytes, unless the default
+// does not fit its logical type.
 
 // fillDefaults gives every field its default literal.
 func (b *builder) fillDefaults() {
@@ -25,34 +26,30 @@ func (b *builder) fillDefaults() {
 				continue
 			}
 			field := t.record.Fields[i]
-			data, err := f.Type.AppendFitting(nil, f.Default)
+			data, misfits, err := f.Type.FitDefault(f.Default)
 			if err != nil {
 				b.mistake(f.Default.Pos, "", "the default of %s cannot be used: %v", f.Name, err)
 				continue
 			}
 			r := literalReader{data: data}
 			field.Default = r.read(field.Type).orZero()
-			if !t.pkg.External {
-				misfits(field, f)
+			if len(misfits) > 0 && !t.pkg.External {
+				field.Doc = append(field.Doc, docLines(misfitDoc(misfits), fieldDocWidth)...)
 			}
 		}
 	}
 	b.nestedDefaults()
 }
 
-// misfits adds the defaults that the Go type cannot hold to the comment of the
-// field. NewX then has zero instead. Readers take the zero UUID too, and fail
+// misfitDoc returns the comment of a field whose default the Go type cannot
+// hold. NewX then has zero instead. Readers take the zero UUID too, and fail
 // with other misfits.
-func misfits(field *fieldDecl, f *avsc.Field) {
-	all := f.Type.Misfits(f.Default)
-	if len(all) == 0 {
-		return
-	}
+func misfitDoc(all []avsc.Misfit) string {
 	text := "The schema's " + strings.TrimPrefix(all[0].What, "the ") + ", so that New leaves the zero value."
 	if slices.ContainsFunc(all, func(m avsc.Misfit) bool { return m.Logical != "uuid" }) {
 		text += " Data without the field cannot be read."
 	}
-	field.Doc = append(field.Doc, docLines(text, fieldDocWidth)...)
+	return text
 }
 
 // nestedDefaults handles fields of a record type that have no default. Such a

@@ -18,17 +18,6 @@ import (
 // of type [Errors] with the place in v.
 func (s *Schema) AppendDefault(dst []byte, v *Value) ([]byte, error) {
 	e := encoder{dst: dst, budget: newBudget(0)}
-	return e.encode(s, v)
-}
-
-// AppendFitting is AppendDefault, except that zero takes the place of each
-// [Misfit]. A Go type with the logical type can then hold the value.
-func (s *Schema) AppendFitting(dst []byte, v *Value) ([]byte, error) {
-	e := encoder{dst: dst, budget: newBudget(0), fitting: true}
-	return e.encode(s, v)
-}
-
-func (e *encoder) encode(s *Schema, v *Value) ([]byte, error) {
 	e.value(s, v)
 	if err := e.errs.err(); err != nil {
 		return nil, err
@@ -56,7 +45,7 @@ type encoder struct {
 	dst        []byte
 	errs       Errors
 	misfits    []Misfit
-	fitting    bool // see AppendFitting
+	fitting    bool // see FitDefault
 	budget     *budget
 	depth      int
 	overBudget bool

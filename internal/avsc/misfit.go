@@ -25,6 +25,17 @@ func (s *Schema) Misfits(v *Value) []Misfit {
 	return e.misfits
 }
 
+// FitDefault is [Schema.AppendDefault], except that zero takes the place of
+// each misfit. A Go type with the logical type can then hold the value.
+func (s *Schema) FitDefault(v *Value) ([]byte, []Misfit, error) {
+	e := encoder{budget: newBudget(0), fitting: true}
+	e.value(s, v)
+	if err := e.errs.err(); err != nil {
+		return nil, nil, err
+	}
+	return e.dst, e.misfits, nil
+}
+
 func (e *encoder) misfit(s *Schema, v *Value, what, fix string) {
 	e.misfits = append(e.misfits, Misfit{Error{v.Pos, "the default " + shorten(v.Text) + " " + what, fix}, s.Logical.Name})
 }

@@ -191,9 +191,9 @@ func PackageName(segment string) string {
 	}
 }
 
-// specialPackage are names that a package cannot have, names that give a folder
-// a special meaning for the Go tool, and documentation, because the Go tool
-// ignores the files of a package with this name.
+// specialPackage are names that a package cannot have, and names that give a
+// folder a special meaning for the Go tool. The Go tool ignores the files of a
+// package named documentation.
 //
 //nolint:gochecknoglobals // a constant table
 var specialPackage = map[string]bool{

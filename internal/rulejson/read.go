@@ -394,9 +394,9 @@ func (r *reader) union(s *avsc.Schema, v any, o Original, exact bool) (any, erro
 	return nil, first
 }
 
-// tryBranch reads a value as a branch of a union. If strict is true, a record
-// has no other members than its fields, and a number loses no digit and keeps
-// the type that a typed result has.
+// tryBranch reads a value as a branch of a union. If strict is true, the
+// members of a record must be its fields, and a number must lose no digit. In a
+// typed result, an integer then fits only integers, and a float only floats.
 func (r *reader) tryBranch(b *avsc.Schema, v any, o Original, exact, strict bool) (any, error) {
 	if strict {
 		if err := r.checkNumber(b, v); err != nil {

@@ -288,8 +288,8 @@ type selection struct {
 
 // statement returns the SELECT of a selection. If the selection opens a window,
 // the first result row is not from the table. This row contains the snapshot of
-// the statement, the server, and, in the place of the headers, a transaction id
-// of the shard that the server has not used yet.
+// the statement, and the server. If the shard has a row with a transaction id
+// that the server has not used yet, the column headers contains this id.
 func (f *fetcher) statement(s selection, limit int) string {
 	t := f.table
 	q := t.dialect.quote

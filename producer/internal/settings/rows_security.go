@@ -394,8 +394,8 @@ func setGiven(text *string, opts map[string]string, option string) {
 }
 
 // parseJAAS reads `module flag key="value" …;`. As in Java, the parts may be on
-// several lines. The errors contain no part of
-// the text, because the text holds secrets.
+// several lines. The errors contain no part of the text, because the text holds
+// secrets.
 func parseJAAS(s string) (module string, opts map[string]string, err error) {
 	opts = map[string]string{}
 	s = strings.TrimSpace(s)

@@ -18,6 +18,9 @@ PUBLIC := Suite|Publish|Message|Hooks|ForeignSlices|Refused|TopicLimit|SeveralTy
 REAL := $(PUBLIC)|Killed|WakesUp|Rebalances|Resume|TestRun
 # The older releases of Apache Kafka that the suites run on: make versions.
 VERSIONS ?= 3.6.2 3.9.1 4.0.1
+# How many tests of a package run at once: most wait for a server or a clock, so
+# more than there are processors.
+PARALLEL := -parallel 4
 # How long each fuzzer runs: make fuzz FUZZTIME=10m
 FUZZTIME ?= 1m
 # How many random schemas, from which seed: make random SCHEMAS=5000 SEED=7
@@ -64,10 +67,10 @@ $(GOTESTSUM):
 	mv $(BIN)/tmp/gotestsum $@
 
 test: ## the tests: no server, no environment variable
-	$(call gotest,,./...)
+	$(call gotest,$(PARALLEL),./...)
 
 race: ## the tests of what is concurrent, under the race detector
-	$(call gotest,-race -short,$(RACE))
+	$(call gotest,$(PARALLEL) -race -short,$(RACE))
 
 generate: ## write the generated code anew
 	go generate ./...
@@ -85,7 +88,7 @@ purego: ## build and vet everything without cgo, for Windows and macOS too
 	GOOS=darwin CGO_ENABLED=0 go vet ./...
 
 test-franz: ## the producer's tests on the transport franz, built without cgo
-	CGO_ENABLED=0 $(call gotest,,./producer ./producer/processor ./producer/source ./producer/outbox/... ./producer/internal/... ./producer/auth/...)
+	CGO_ENABLED=0 $(call gotest,$(PARALLEL),./producer ./producer/processor ./producer/source ./producer/outbox/... ./producer/internal/... ./producer/auth/...)
 
 modules: ## build and vet the modules of their own, and test the KMS modules
 	@for mod in $$(git ls-files '*/go.mod' | xargs -n1 dirname); do echo "== $$mod"; (cd $$mod && go build ./... && go vet ./...) || exit 1; done

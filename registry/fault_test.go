@@ -110,6 +110,43 @@ func TestFaultOnce(t *testing.T) {
 	}
 }
 
+// TestCutRefusal cuts the body of a refusal once. The code in the body says
+// that the id is unknown, so the client asks again. The control is a client
+// without retries, which must not believe the rest of the body.
+func TestCutRefusal(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	s := startSeeded(t)
+	s.Inject(registrytest.CutBody(), registrytest.Times(2))
+	_, err := newClient(t, []string{s.URL}, registry.WithRetries(0, 0, 0)).SchemaByID(ctx, "", 99)
+	if !errors.Is(err, registry.ErrUnavailable) || errors.Is(err, registry.ErrSchemaNotFound) {
+		t.Errorf("control: %v", err)
+	}
+	_, err = newClient(t, []string{s.URL}).SchemaByID(ctx, "", 99)
+	if !errors.Is(err, registry.ErrSchemaNotFound) || errors.Is(err, registry.ErrUnavailable) {
+		t.Errorf("after a cut 404: %v", err)
+	}
+}
+
+// TestLongRefusal reads the refusal of a large schema. Confluent's registry
+// quotes the old schema in the refusal.
+func TestLongRefusal(t *testing.T) {
+	t.Parallel()
+	answer := `{"error_code":409,"message":"details: [{errorType:'NAME_MISMATCH', description:'at path '/name'', additionalInfo:'expected: a'}, {oldSchema: '` +
+		strings.Repeat("x", 1<<20) + `'}]"}`
+	c := newClient(t, []string{"http://registry.invalid"}, registry.WithTransport(roundTrip(func(r *http.Request) (*http.Response, error) {
+		if r.Method == http.MethodPost {
+			return reply(r, 409, answer), nil
+		}
+		return reply(r, 404, `{"error_code":40401,"message":"no"}`), nil
+	})))
+	_, err := c.Register(context.Background(), "orders", registry.Schema{Text: orderV1})
+	var refused *registry.IncompatibleError
+	if !errors.As(err, &refused) || len(refused.Findings) != 1 || refused.Findings[0].Path != "/name" || len(err.Error()) > 500 {
+		t.Errorf("%.500v", err)
+	}
+}
+
 func TestHTMLControl(t *testing.T) {
 	t.Parallel()
 	s := startSeeded(t)

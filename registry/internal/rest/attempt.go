@@ -17,7 +17,12 @@ import (
 const (
 	mediaType    = "application/vnd.schemaregistry.v1+json"
 	maxRedirects = 5
-	maxErrorBody = 64 << 10
+	// maxErrorBody limits the body of an error. The refusal of an incompatible
+	// schema quotes the old schema.
+	maxErrorBody = 4 << 20
+	// maxDrained limits the rest of a body that is read so that the connection
+	// can be used again.
+	maxDrained = 64 << 10
 )
 
 // sender makes a single attempt of a call on an endpoint.
@@ -108,7 +113,7 @@ func (s *sender) send(ctx context.Context, ep *endpoint, req Call) (body []byte,
 		return nil, sent, hideIn(&connError{err}, hide)
 	}
 	defer func() {
-		_, _ = io.CopyN(io.Discard, resp.Body, maxErrorBody) // so that the connection can be used again
+		_, _ = io.CopyN(io.Discard, resp.Body, maxDrained)
 		_ = resp.Body.Close()
 	}()
 	ok := resp.StatusCode/100 == 2
@@ -118,7 +123,7 @@ func (s *sender) send(ctx context.Context, ep *endpoint, req Call) (body []byte,
 	}
 	body, err = io.ReadAll(io.LimitReader(resp.Body, limit+1))
 	switch {
-	case !ok:
+	case !ok && (err == nil || !codeDecides(resp.StatusCode)):
 		return nil, sent, s.refusal(ep, req, resp, body, hide)
 	case err != nil:
 		return nil, sent, hideIn(&connError{fmt.Errorf("the body was cut: %w", err)}, hide)

@@ -68,6 +68,12 @@ func retryStatus(status int) bool {
 	return status == http.StatusRequestTimeout || status == http.StatusTooManyRequests || status >= 500
 }
 
+// codeDecides reports whether the registry's code in the body decides what an
+// error means, because a status such as 404 has several meanings.
+func codeDecides(status int) bool {
+	return status == http.StatusNotFound || status == http.StatusConflict || status == http.StatusUnprocessableEntity
+}
+
 // retryAfter reads both forms of the header (RFC 9110, section 10.2.3).
 func retryAfter(h http.Header) time.Duration {
 	v := h.Get("Retry-After")

@@ -69,12 +69,12 @@ func newClient(urls []string, cfg *config) (*Client, error) {
 	hooks := joinHooks(cfg.hooks, cfg.logger)
 	b := rest.NewBackground()
 	t, err := rest.NewTransport(rest.Config{
-		Background: b, URLs: urls, Auth: cfg.auth, Source: cfg.source, Secrets: cfg.secrets, Headers: cfg.headers,
+		Background: b, URLs: urls, Auth: cfg.auth, User: cfg.user, Source: cfg.source, Secrets: cfg.secrets, Headers: cfg.headers,
 		RoundTrip: cfg.roundTripper(), Timeout: cfg.timeout, Retries: cfg.retries, Base: cfg.base, Cap: cfg.cap,
 		WayBack: cfg.wayBack, MaxBody: cfg.maxBody, Logger: cfg.logger, Observers: hooks.observers(),
 	})
 	errs = append(errs, err)
-	store, err := cache.OpenDisk(cfg.disk, t.BaseURLs(), cfg.logger)
+	store, err := cache.OpenDisk(cfg.disk, t.Tenant(), cfg.logger)
 	if err := errors.Join(append(errs, err)...); err != nil {
 		b.Stop()
 		sums.Close()

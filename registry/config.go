@@ -17,6 +17,7 @@ import (
 type config struct {
 	auth        rest.Authorizer
 	authBy      string // the option that set auth, or ""
+	user        string // the user of auth or source; "" if not known
 	source      TokenSource
 	secrets     []string
 	headers     http.Header
@@ -56,13 +57,13 @@ func defaults() *config {
 	}
 }
 
-// setAuth stores the credentials and the name of their option. Two different
-// options for credentials are an error.
-func (c *config) setAuth(by string, a rest.Authorizer, source TokenSource, secrets ...string) {
+// setAuth stores the credentials, their user, and the name of their option. Two
+// different options for credentials are an error.
+func (c *config) setAuth(by, user string, a rest.Authorizer, source TokenSource, secrets ...string) {
 	if c.authBy != "" && c.authBy != by {
 		c.authClashes = append(c.authClashes, c.authBy+" and "+by)
 	}
-	c.auth, c.source, c.authBy = a, source, by
+	c.auth, c.source, c.authBy, c.user = a, source, by, user
 	c.secrets = append(c.secrets, secrets...)
 }
 

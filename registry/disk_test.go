@@ -2,9 +2,11 @@ package registry_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -57,6 +59,59 @@ func TestDiskCacheOutlivesTheRegistry(t *testing.T) {
 			err := serviceRun(short, newClient(t, []string{s.URL}), &guid)
 			if err == nil || strings.Count(err.Error(), "\n") != 4 {
 				t.Errorf("control, without the cache all five must fail: %v", err)
+			}
+		})
+	}
+}
+
+// TestDiskCacheTenants checks that two tenants of a hosted registry with one
+// URL share no files, because an id has another schema for each tenant. The
+// control is a second client of the same tenant, which needs no request.
+func TestDiskCacheTenants(t *testing.T) {
+	t.Parallel()
+	for name, tenant := range map[string]func(name string) (string, registry.Option){
+		"header": func(name string) (string, registry.Option) {
+			return "http://registry.invalid", registry.WithHeader("target-sr-cluster", name)
+		},
+		"user": func(name string) (string, registry.Option) {
+			return "http://registry.invalid", registry.WithBasicAuth(name, "secret")
+		},
+		"user of the URL": func(name string) (string, registry.Option) {
+			return "http://" + name + ":secret@registry.invalid", registry.Option{}
+		},
+		"client id": func(name string) (string, registry.Option) {
+			return "http://registry.invalid", registry.WithTokenSource(&registry.ClientCredentials{ClientID: name, HTTPClient: &http.Client{
+				Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+					return reply(r, 200, `{"access_token":"t-`+name+`"}`), nil
+				}),
+			}})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			requests := 0
+			read := func(name string) string {
+				url, opt := tenant(name)
+				c := newClient(t, []string{url}, opt, registry.WithDiskCache(dir), registry.WithTransport(roundTrip(func(r *http.Request) (*http.Response, error) {
+					requests++
+					user, _, _ := r.BasicAuth()
+					if cmp.Or(r.Header.Get("target-sr-cluster"), user, strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer t-")) == "a" {
+						return reply(r, 200, `{"schema":"\"int\""}`), nil
+					}
+					return reply(r, 200, `{"schema":"\"string\""}`), nil
+				})))
+				v, err := c.SchemaByID(context.Background(), "", 1)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return v.Schema
+			}
+			if a, b := read("a"), read("b"); a != `"int"` || b != `"string"` {
+				t.Errorf("tenant a reads %s and tenant b %s", a, b)
+			}
+			if again := read("b"); again != `"string"` || requests != 2 {
+				t.Errorf("control: tenant b reads %s again, and %d requests were made", again, requests)
 			}
 		})
 	}

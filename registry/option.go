@@ -32,7 +32,7 @@ func WithBasicAuth(user, password string) Option {
 		if user == "" || strings.Contains(user, ":") {
 			c.mistake("WithBasicAuth: the user is empty or holds a colon")
 		}
-		c.setAuth("WithBasicAuth", rest.BasicAuth(user, password), nil, password)
+		c.setAuth("WithBasicAuth", user, rest.BasicAuth(user, password), nil, password)
 	}}
 }
 
@@ -44,7 +44,7 @@ func WithBearer(token string) Option {
 		if err := rest.CheckToken(token); err != nil {
 			c.mistake("WithBearer: %w", err)
 		}
-		c.setAuth("WithBearer", rest.Bearer(token), nil, token)
+		c.setAuth("WithBearer", "", rest.Bearer(token), nil, token)
 	}}
 }
 
@@ -58,7 +58,11 @@ func WithTokenSource(ts TokenSource) Option {
 		if ts == nil {
 			c.mistake("WithTokenSource: the source is nil")
 		}
-		c.setAuth("WithTokenSource", nil, ts)
+		user := ""
+		if by, ok := ts.(*ClientCredentials); ok && by != nil {
+			user = by.ClientID
+		}
+		c.setAuth("WithTokenSource", user, nil, ts)
 	}}
 }
 
@@ -151,8 +155,14 @@ func WithLatestTTL(d time.Duration) Option { return Option{apply: func(c *config
 //
 // The files have checksums and are replaced atomically, so several processes of
 // the same user may share dir. The client ignores a torn file and writes the
-// file again. Each list of URLs has its own files. If you set up a new registry
-// under the same URL, remove dir, because the ids then mean other schemas.
+// file again. If you set up a new registry under the same URL, remove dir,
+// because the ids then mean other schemas.
+//
+// Each combination of URLs, user and headers ([WithHeader]) has its own files,
+// because a hosted registry may have other schemas for another user or header.
+// The user is the user of [WithBasicAuth], the user in a URL, or the ClientID
+// of [ClientCredentials]. So for a registry with several tenants, [WithBearer]
+// and other token sources need a dir for each tenant.
 func WithDiskCache(dir string) Option {
 	return Option{apply: func(c *config) {
 		if dir == "" {

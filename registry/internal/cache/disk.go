@@ -13,8 +13,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 	"sync/atomic"
 	"syscall"
 )
@@ -37,14 +35,13 @@ const (
 // Fact names a piece of information from the registry.
 type Fact struct{ Kind, Name string }
 
-// OpenDisk makes the folder of a registry. The list of URLs identifies the
-// registry.
-func OpenDisk(dir string, urls []string, logger *slog.Logger) (*Disk, error) {
+// OpenDisk makes the folder of a registry. registry is a text that identifies
+// the registry.
+func OpenDisk(dir, registry string, logger *slog.Logger) (*Disk, error) {
 	if dir == "" {
 		return nil, nil
 	}
-	urls = slices.Sorted(slices.Values(urls))
-	d := &Disk{dir: filepath.Join(dir, digest(strings.Join(urls, " "))[:16]), logger: logger}
+	d := &Disk{dir: filepath.Join(dir, digest(registry)[:16]), logger: logger}
 	err := os.MkdirAll(dir, 0o700)
 	if err == nil {
 		err = checkFolder(dir)

@@ -14,6 +14,7 @@ import (
 type endpoint struct {
 	base *url.URL // without user info, trailing slash and query
 	auth Authorizer
+	user string // the user of auth; "" if not known
 }
 
 func (e *endpoint) String() string { return e.base.String() }

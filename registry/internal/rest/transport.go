@@ -6,9 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"slices"
+	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -32,12 +36,13 @@ type Transport struct {
 	contact     contact
 }
 
-// Config has the settings of a [Transport]. Every field but Auth, Source and
-// Observers is required.
+// Config has the settings of a [Transport]. Every field but Auth, User,
+// Source and Observers is required.
 type Config struct {
 	Background *Background
 	URLs       []string
 	Auth       Authorizer        // nil for no credentials
+	User       string            // the user of Auth or Source; "" if not known
 	Source     oauth.TokenSource // in place of auth
 	Secrets    []string          // values that no error may show
 	Headers    http.Header
@@ -76,10 +81,10 @@ func NewTransport(cfg Config) (*Transport, error) {
 			errs = append(errs, fmt.Errorf("URL %d of %d: %w", i+1, len(cfg.URLs), err))
 			continue
 		}
-		ep.auth = auth
+		ep.auth, ep.user = auth, cfg.User
 		if user != nil {
 			password, _ := user.Password()
-			ep.auth = BasicAuth(user.Username(), password)
+			ep.auth, ep.user = BasicAuth(user.Username(), password), user.Username()
 			t.secrets = append(t.secrets, password)
 		}
 		t.endpoints.list = append(t.endpoints.list, ep)
@@ -89,6 +94,25 @@ func NewTransport(cfg Config) (*Transport, error) {
 
 // BaseURLs returns the base URLs, without credentials.
 func (t *Transport) BaseURLs() []string { return t.endpoints.urls() }
+
+// Tenant returns a text that differs if the URLs, the users or the headers
+// differ. A hosted registry with one URL may have other schemas for another
+// user, or for another value of a header.
+func (t *Transport) Tenant() string {
+	var parts []string
+	for _, ep := range t.endpoints.list {
+		part := ep.String()
+		if ep.user != "" {
+			part += " as " + strconv.Quote(ep.user)
+		}
+		parts = append(parts, part)
+	}
+	slices.Sort(parts)
+	for _, name := range slices.Sorted(maps.Keys(t.headers)) {
+		parts = append(parts, fmt.Sprintf("%s: %q", name, t.headers[name]))
+	}
+	return strings.Join(parts, " ")
+}
 
 // IsUnreachable reports whether no registry answered the last call in time.
 func (t *Transport) IsUnreachable() bool { return t.unreachable.Load() }

@@ -5,9 +5,10 @@ import (
 	"fmt"
 )
 
-// isAbsent reports whether the registry has no such schema or subject.
+// isAbsent reports whether the registry has no such schema or subject, or has
+// it for another type than Avro.
 func isAbsent[K comparable](_ K, err error) bool {
-	return errors.Is(err, ErrSchemaNotFound) || errors.Is(err, ErrSubjectNotFound)
+	return errors.Is(err, ErrSchemaNotFound) || errors.Is(err, ErrSubjectNotFound) || errors.Is(err, ErrNotAvro)
 }
 
 // isRefused reports whether the registry refused a schema for good. The refusal

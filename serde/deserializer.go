@@ -67,7 +67,8 @@ func NewDeserializer[T any, PT avrobin.Ptr[T]](reg Registry, opts ...Deserialize
 //   - [ErrNotFramed]: Data has no schema id in a form that is read.
 //   - [ErrRegistry]: the registry could not be asked. The message may be good.
 //   - [ErrUnknownSchema]: the registry does not know the schema id.
-//   - [*DecodeError]: the data does not fit its schema, or T cannot hold it.
+//   - [*DecodeError]: the data does not fit its schema, T cannot hold the data,
+//     or the schema is not an Avro schema.
 //   - [*RuleError]: a rule of the registry stopped the message.
 //   - The cause of ctx: ctx ended during a look-up, a rule, or the conversion
 //     of a long message from another version. The message may be good.
@@ -165,6 +166,12 @@ func (s *source) decodeError(ctx context.Context, err error, in *Input, id schem
 	if ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) {
 		return fmt.Errorf("serde: read a message of %s: %w", record, context.Cause(ctx))
 	}
+	return s.newDecodeError(in, id, record, err)
+}
+
+// newDecodeError returns the error of a message that cannot be read. record is
+// the full name of the type to read. It is empty if the schema is not Avro.
+func (s *source) newDecodeError(in *Input, id schemaID, record string, err error) error {
 	e := &DecodeError{Topic: in.Topic, Part: in.Part, Record: record, Offset: -1, Err: err, id: id}
 	if id.kind == confluentID || id.kind == apicurioID {
 		e.ID = int(id.lo)

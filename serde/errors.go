@@ -68,6 +68,18 @@ func isNotFound(err error) bool {
 	return errors.As(err, &e) && e.NotFound()
 }
 
+// notAvroError says that the schema of a message is not an Avro schema. It is
+// no [*RegistryError], because another call gets the same answer.
+type notAvroError struct{ err error }
+
+func (e *notAvroError) Error() string { return e.err.Error() }
+func (e *notAvroError) Unwrap() error { return e.err }
+
+func isNotAvro(err error) bool {
+	var e interface{ NotAvro() bool }
+	return errors.As(err, &e) && e.NotAvro()
+}
+
 func isRefused(err error) bool {
 	var e interface{ Refused() bool }
 	return errors.As(err, &e) && e.Refused()
@@ -101,12 +113,13 @@ func (e *notInSubjectError) Error() string {
 
 func (e *notInSubjectError) Unwrap() error { return &e.changed }
 
-// DecodeError says that the bytes of a message do not fit its schema, or that
-// the reader's type cannot hold a value.
+// DecodeError says that the bytes of a message do not fit its schema, that the
+// reader's type cannot hold a value, or that the schema of the message is not
+// an Avro schema. Another call fails in the same way.
 type DecodeError struct {
 	Topic  string // of the Input; may be empty
 	Part   Part
-	Record string    // full name of the type to read
+	Record string    // full name of the type to read; empty if the schema is not Avro
 	ID     int       // of the schema; 0 if the message has another form of id
 	GUID   uuid.UUID // of the schema; zero if the message has another form of id
 	Path   string    // of the value: "lines[3].price"; empty for the whole record
@@ -119,7 +132,11 @@ type DecodeError struct {
 // Error names the type, the schema, the place and the cause.
 func (e *DecodeError) Error() string {
 	var s strings.Builder
-	fmt.Fprintf(&s, "serde: %s, schema %s", e.Record, e.id)
+	s.WriteString("serde: ")
+	if e.Record != "" {
+		s.WriteString(e.Record + ", ")
+	}
+	fmt.Fprintf(&s, "schema %s", e.id)
 	if e.Topic != "" {
 		fmt.Fprintf(&s, ", %s of topic %s", e.Part, e.Topic)
 	}

@@ -28,8 +28,8 @@ func NewGenericDeserializer(reg Registry, opts ...DeserializerOption) (*GenericD
 }
 
 // Open returns the schema of a message and the bare Avro data. The errors are
-// the same as in [Deserializer.Decode] except [*DecodeError], because Open does
-// not look at the data.
+// the same as in [Deserializer.Decode]. Open does not look at the data, so a
+// [*DecodeError] says that the schema is not an Avro schema.
 func (d *GenericDeserializer) Open(ctx context.Context, in Input) (g *Generic, data []byte, err error) {
 	g, data, _, err = d.open(ctx, &in)
 	return g, data, err

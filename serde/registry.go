@@ -15,10 +15,12 @@ import (
 // request among concurrent callers, because this package does neither. A call
 // must end when its context ends.
 //
-// An error may have the methods NotFound() bool and Refused() bool anywhere in
-// its chain. NotFound means that the registry answered and has no such schema,
-// version or subject ([ErrUnknownSchema]). Refused means that the registry does
-// not accept the schema ([ErrRefused]). Every other error is [ErrRegistry].
+// An error may have the methods NotFound() bool, Refused() bool and NotAvro()
+// bool anywhere in its chain. NotFound means that the registry answered and has
+// no such schema, version or subject ([ErrUnknownSchema]). Refused means that
+// the registry does not accept the schema ([ErrRefused]). NotAvro means that
+// the schema has another type, such as Protobuf. A message with such a schema
+// is a [*DecodeError]. Every other error is [ErrRegistry].
 type Registry interface {
 	// Register registers the schema on subject, unless subject already has the
 	// schema. The result may contain only the ids. If the RuleSet of the result

@@ -303,6 +303,38 @@ func TestUnknownIDStorm(t *testing.T) {
 	}
 }
 
+// TestOtherTypeOfSchema reads messages whose schema is Protobuf. No call can
+// read such a message, so the error is a DecodeError and not ErrRegistry, which
+// a consumer repeats. Many such messages cause few requests.
+func TestOtherTypeOfSchema(t *testing.T) {
+	t.Parallel()
+	server, client := startRegistry(t)
+	defer server.Inject(registrytest.Answer(200, "application/json", `{"schemaType":"PROTOBUF","schema":"syntax = \"proto3\";"}`))()
+	typed, mux := mustDeserializer[order](t, client), newOrderMux(t, client)
+	generic, err := serde.NewGenericDeserializer(client)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := serde.Input{Topic: "orders", Data: []byte("\x00\x00\x00\x00\x07" + anOrderHex)}
+	for name, decode := range map[string]func() error{
+		"Deserializer":        func() error { _, err := typed.Decode(t.Context(), in); return err },
+		"Mux":                 func() error { _, err := mux.Decode(t.Context(), in); return err },
+		"GenericDeserializer": func() error { _, err := generic.Decode(t.Context(), in); return err },
+	} {
+		before := server.Requests()
+		for range 100 {
+			err = decode()
+		}
+		var de *serde.DecodeError
+		if !errors.As(err, &de) || de.ID != 7 || errors.Is(err, serde.ErrRegistry) || !errors.Is(err, registry.ErrNotAvro) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if n := server.Requests() - before; n > 5 {
+			t.Errorf("%s: %d requests for 100 messages", name, n)
+		}
+	}
+}
+
 // TestSuiteFramingByAnotherSerde checks that the serde of franz-go reads our
 // framing, and we read its framing.
 func TestSuiteFramingByAnotherSerde(t *testing.T) { eachRegistry(t, suiteFramingByAnotherSerde) }

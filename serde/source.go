@@ -151,6 +151,9 @@ func (s *source) schema(ctx context.Context, id schemaID) (writerSchema, error) 
 	default:
 		v, err = s.reg.SchemaByID(ctx, s.context, int(id.lo))
 	}
+	if isNotAvro(err) {
+		return writerSchema{}, &notAvroError{err}
+	}
 	if err != nil {
 		return writerSchema{}, &RegistryError{op, err}
 	}
@@ -179,6 +182,10 @@ func (s *source) describe(in *Input, err error) error {
 
 // schemaError returns the error of a message whose schema was not found.
 func (s *source) schemaError(in *Input, id schemaID, err error) error {
+	var other *notAvroError
+	if errors.As(err, &other) {
+		return s.newDecodeError(in, id, "", other.err)
+	}
 	if errors.Is(err, ErrUnknownSchema) {
 		if why := s.otherFraming(in, id); why != "" {
 			err = fmt.Errorf("%w: %s", err, why)

@@ -23,7 +23,7 @@ var (
 	// registry could answer. The error is an [*UnavailableError].
 	ErrUnavailable = errors.New("registry: no registry available")
 	// ErrNotAvro means that the schema has another type, such as Protobuf.
-	ErrNotAvro = errors.New("registry: schema of another type than Avro")
+	ErrNotAvro error = notAvroError("registry: schema of another type than Avro")
 	// ErrUnsupported means that this registry does not have the call.
 	ErrUnsupported = errors.New("registry: not supported by this registry")
 	// ErrClosed means that the client was closed.
@@ -38,6 +38,15 @@ func (e notFoundError) Error() string { return string(e) }
 
 // NotFound reports true.
 func (notFoundError) NotFound() bool { return true }
+
+// notAvroError is an error with a NotAvro method. Package serde looks for the
+// method.
+type notAvroError string
+
+func (e notAvroError) Error() string { return string(e) }
+
+// NotAvro reports true.
+func (notAvroError) NotAvro() bool { return true }
 
 // The registry's error codes that the client handles.
 const (

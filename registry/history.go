@@ -75,10 +75,7 @@ func (c *Client) rangeTo(ctx context.Context, w *rest.Work, subject string, newe
 
 // anyVersion returns a version that may be softly deleted.
 func (c *Client) anyVersion(ctx context.Context, w *rest.Work, subject string, number int) (Version, error) {
-	a, err := c.part(ctx, w, partKey{subject, number})
-	if errors.Is(err, ErrVersionNotFound) {
-		a, err = c.caller(w, rest.NothingWritten).DeletedVersion(ctx, subject, number)
-	}
+	a, err := c.anyPart(ctx, w, partKey{subject, number})
 	if err != nil {
 		return Version{}, err
 	}

@@ -2,6 +2,7 @@ package registry_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/avroline/avroline/registry"
+	"github.com/avroline/avroline/registry/registrytest"
 )
 
 // referring returns a registry in which version n of subject s has the
@@ -81,6 +83,37 @@ func breadth(n, width int) []int {
 		refs[i] = i + 1
 	}
 	return refs
+}
+
+// TestReferencesDeleted reads a schema whose reference is softly deleted.
+// Confluent's registry lets a schema and then its reference be deleted, and
+// old messages stay readable.
+func TestReferencesDeleted(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	s := registrytest.Start(t)
+	c := newClient(t, []string{s.URL})
+	if _, err := c.Register(ctx, "part", registry.Schema{Text: `{"type":"fixed","name":"F","size":2}`}); err != nil {
+		t.Fatal(err)
+	}
+	v, err := c.Register(ctx, "whole", registry.Schema{
+		Text: `{"type":"array","items":"F"}`, References: []registry.Reference{{Name: "F", Subject: "part", Version: 1}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, subject := range []string{"whole", "part"} {
+		if _, err := c.DeleteSubject(ctx, subject, registry.Soft); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fresh := newClient(t, []string{s.URL})
+	if got, err := fresh.SchemaByID(ctx, "", v.ID); err != nil || got.Schema != v.Schema {
+		t.Errorf("%s, %v", got.Schema, err)
+	}
+	if _, err := fresh.Version(ctx, "part", 1); !errors.Is(err, registry.ErrSubjectNotFound) {
+		t.Errorf("control: the version itself is not deleted: %v", err)
+	}
 }
 
 // TestReferencesClash checks that two parts that define the same name

@@ -50,6 +50,18 @@ func (c *Client) part(ctx context.Context, w *rest.Work, key partKey) (*rest.Ans
 	})
 }
 
+// anyPart is part for a version that may be softly deleted. The messages of a
+// deleted schema, and their references, stay readable.
+func (c *Client) anyPart(ctx context.Context, w *rest.Work, key partKey) (*rest.Answer, error) {
+	a, err := c.part(ctx, w, key)
+	if errors.Is(err, ErrVersionNotFound) || errors.Is(err, ErrSubjectNotFound) {
+		if deleted, err := c.caller(w, rest.NothingWritten).DeletedVersion(ctx, key.subject, key.version); err == nil {
+			return deleted, nil
+		}
+	}
+	return a, err
+}
+
 // resolution collects the parts of a schema.
 type resolution struct {
 	client  *Client
@@ -79,7 +91,7 @@ func (r *resolution) add(ctx context.Context, context string, refs []Reference, 
 		if len(r.seen) > maxParts {
 			return fmt.Errorf("more than %d references", maxParts)
 		}
-		part, err := r.client.part(ctx, r.work, key)
+		part, err := r.client.anyPart(ctx, r.work, key)
 		if err != nil {
 			return fmt.Errorf("reference to %s, version %d of %q: %w", rest.Quote(ref.Name, rest.MaxQuote), key.version, key.subject, err)
 		}

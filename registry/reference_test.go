@@ -116,6 +116,34 @@ func TestReferencesDeleted(t *testing.T) {
 	}
 }
 
+// TestReferencesToTwoVersions reads a schema that refers to version 2 of a
+// part, and to another schema that still refers to version 1. Confluent's
+// registry accepts the schema, and Java's client takes the version that comes
+// first.
+func TestReferencesToTwoVersions(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ refs, size string }{
+		{`{"name":"F","subject":"f","version":2},{"name":"M","subject":"m","version":1}`, `"size":2`},
+		{`{"name":"M","subject":"m","version":1},{"name":"F","subject":"f","version":2}`, `"size":1`},
+	} {
+		c := newClient(t, []string{"http://registry.invalid"}, registry.WithTransport(roundTrip(func(r *http.Request) (*http.Response, error) {
+			part := `{"version":%d,"id":%d,"schema":"{\"type\":\"fixed\",\"name\":\"F\",\"size\":%d}"}`
+			switch r.URL.Path {
+			case "/subjects/f/versions/1":
+				return reply(r, 200, fmt.Sprintf(part, 1, 1, 1)), nil
+			case "/subjects/f/versions/2":
+				return reply(r, 200, fmt.Sprintf(part, 2, 2, 2)), nil
+			case "/subjects/m/versions/1":
+				return reply(r, 200, `{"version":1,"id":3,"schema":"{\"type\":\"record\",\"name\":\"M\",\"fields\":[{\"name\":\"f\",\"type\":\"F\"}]}","references":[{"name":"F","subject":"f","version":1}]}`), nil
+			}
+			return reply(r, 200, `{"schema":"{\"type\":\"record\",\"name\":\"T\",\"fields\":[{\"name\":\"f\",\"type\":\"F\"},{\"name\":\"m\",\"type\":\"M\"}]}","references":[`+test.refs+`]}`), nil
+		})))
+		if v, err := c.SchemaByID(context.Background(), "", 4); err != nil || !strings.Contains(v.Schema, test.size) || strings.Count(v.Schema, `"size"`) != 1 {
+			t.Errorf("%s: %s, %v", test.refs, v.Schema, err)
+		}
+	}
+}
+
 // TestReferencesClash checks that two parts that define the same name
 // differently cannot form a schema.
 func TestReferencesClash(t *testing.T) {
@@ -128,7 +156,7 @@ func TestReferencesClash(t *testing.T) {
 		case "/subjects/s/versions/2":
 			return reply(r, 200, fmt.Sprintf(part, 2, 2, 2)), nil
 		}
-		return reply(r, 200, `{"schema":"{\"type\":\"array\",\"items\":\"F\"}","references":[{"name":"F","subject":"s","version":1},{"name":"F","subject":"s","version":2}]}`), nil
+		return reply(r, 200, `{"schema":"{\"type\":\"array\",\"items\":\"F\"}","references":[{"name":"F","subject":"s","version":1},{"name":"G","subject":"s","version":2}]}`), nil
 	})))
 	if v, err := c.SchemaByID(context.Background(), "", 1); err == nil || !strings.Contains(err.Error(), "do not fit together") {
 		t.Errorf("%s, %v", v.Schema, err)

@@ -22,7 +22,7 @@ func (c *Client) resolved(ctx context.Context, w *rest.Work, subject, text strin
 	if len(refs) == 0 {
 		return text, nil
 	}
-	r := resolution{client: c, work: w, seen: make(map[partKey]bool)}
+	r := resolution{client: c, work: w, seen: make(map[partKey]bool), names: make(map[string]bool)}
 	if err := r.add(ctx, rest.ContextOf(subject), refs, nil); err != nil {
 		return "", err
 	}
@@ -68,11 +68,16 @@ type resolution struct {
 	work    *rest.Work
 	sources []avsc.Source
 	seen    map[partKey]bool
+	names   map[string]bool // of the references so far
 }
 
 // add collects refs and the references of refs. If a reference has no context,
 // the context of the referring schema counts. above is the path from the top
 // schema.
+//
+// Of several references with one name, the first one counts, as in Java. For
+// example, an order refers to version 2 of a price and to a cart, and the cart
+// still refers to version 1 of the price.
 func (r *resolution) add(ctx context.Context, context string, refs []Reference, above []partKey) error {
 	if len(above) >= maxReferences {
 		return fmt.Errorf("references are more than %d deep", maxReferences)
@@ -84,10 +89,10 @@ func (r *resolution) add(ctx context.Context, context string, refs []Reference, 
 				return fmt.Errorf("references go in a circle through version %d of %q", key.version, key.subject)
 			}
 		}
-		if r.seen[key] {
+		if r.seen[key] || r.names[ref.Name] {
 			continue
 		}
-		r.seen[key] = true
+		r.seen[key], r.names[ref.Name] = true, ref.Name != ""
 		if len(r.seen) > maxParts {
 			return fmt.Errorf("more than %d references", maxParts)
 		}

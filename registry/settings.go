@@ -12,6 +12,7 @@ type settings struct {
 	entries map[string]configfile.Entry
 	// kafka holds the producer's credentials, which SASL_INHERIT uses.
 	kafka   map[string]string
+	issuer  *ClientCredentials // of bearer.auth.*, or nil
 	unknown []configfile.Entry
 	errs    []error
 }

@@ -192,10 +192,11 @@ func (s *settings) bearer(c *config) error {
 		if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.User != nil || u.Host == "" {
 			return settingsError(issuer, "must be the URL of a token endpoint, without user info")
 		}
-		WithTokenSource(&ClientCredentials{
+		s.issuer = &ClientCredentials{
 			TokenURL: issuer.Value, ClientID: id.Value, ClientSecret: secret.Value,
 			Scopes: strings.Fields(s.entries["bearer.auth.scope"].Value),
-		}).apply(c)
+		}
+		WithTokenSource(s.issuer).apply(c)
 		return nil
 	}
 	return settingsError(source, "%q is not known here: use STATIC_TOKEN or OAUTHBEARER, or WithTokenSource in the program", rest.Quote(source.Value, 40))

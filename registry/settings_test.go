@@ -76,6 +76,37 @@ func TestConfigFile(t *testing.T) {
 	}
 }
 
+// TestConfigTokenEndpointTLS checks that the TLS settings of the registry also
+// count for the token endpoint, which often has a certificate of the same CA.
+func TestConfigTokenEndpointTLS(t *testing.T) {
+	t.Parallel()
+	ca := newCA(t)
+	server := &tls.Config{
+		Certificates: []tls.Certificate{ca.issue(t, "127.0.0.1")}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: ca.pool,
+	}
+	s := startSeeded(t, registrytest.WithTLS(server), registrytest.WithBearer(func(token string) bool { return token == "tok" }))
+	issuer := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write([]byte(`{"access_token":"tok","token_type":"bearer"}`))
+	}))
+	issuer.TLS = server
+	issuer.StartTLS()
+	t.Cleanup(issuer.Close)
+	client := ca.issue(t, "client")
+	const p = "schema.registry.ssl."
+	c, err := registry.New([]string{s.URL}, registry.WithRetries(0, 0, 0), registry.WithConfig(map[string]string{
+		"bearer.auth.issuer.endpoint.url": issuer.URL, "bearer.auth.client.id": "me", "bearer.auth.client.secret": "s3cr3t",
+		p + "ca.pem":          string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: ca.cert.Raw})),
+		p + "certificate.pem": pemOf(t, client), p + "key.pem": pemOfKey(t, client),
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	if _, err := c.SchemaByID(t.Context(), "", 1); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestConfigFileTLS(t *testing.T) {
 	t.Parallel()
 	ca := newCA(t)

@@ -6,7 +6,9 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
+	"net/http"
 	"strings"
+	"time"
 
 	"github.com/avroline/avroline/internal/configfile"
 	"github.com/avroline/avroline/registry/internal/rest"
@@ -72,7 +74,29 @@ func (s *settings) security(c *config) error {
 		t.Certificates = []tls.Certificate{pair}
 	}
 	c.tls, c.tlsBy = t, tlsPrefix+"*"
+	if s.issuer != nil {
+		s.issuer.HTTPClient = tokenClient(t, ca)
+	}
 	return nil
+}
+
+// tokenClient returns the HTTP client for the token endpoint of bearer.auth.*.
+// As in Java, the endpoint may have a certificate of the CA in the settings,
+// and may ask for the client certificate. The CAs of the system count too,
+// because the endpoint may be a public service.
+func tokenClient(t *tls.Config, ca []byte) *http.Client {
+	t = t.Clone()
+	if len(ca) > 0 {
+		pool, err := x509.SystemCertPool()
+		if err != nil {
+			pool = x509.NewCertPool()
+		}
+		pool.AppendCertsFromPEM(ca)
+		t.RootCAs = pool
+	}
+	return &http.Client{Transport: &http.Transport{
+		Proxy: http.ProxyFromEnvironment, TLSClientConfig: t, ForceAttemptHTTP2: true, IdleConnTimeout: 90 * time.Second,
+	}}
 }
 
 // decryptKey returns the PEM text with a decrypted key.

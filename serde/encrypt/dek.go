@@ -24,9 +24,14 @@ const (
 	// failureLife is how long a failure to get a key is repeated without a new
 	// request.
 	failureLife = time.Second
+	// loadTimeout limits a load of a data key. A load goes on when its callers
+	// have left.
+	loadTimeout = 30 * time.Second
 	// latestVersion asks the registry for the newest version of a DEK.
 	latestVersion = -1
 )
+
+var errLoadTimeout = fmt.Errorf("no answer within %v", loadTimeout)
 
 // keyParams are the parameters of a rule.
 type keyParams struct {
@@ -49,12 +54,18 @@ type dekID struct {
 
 // dekEntry is a data key, or the failure to get the key.
 type dekEntry struct {
-	turn chan struct{} // capacity 1: one caller sends the request, the others wait
+	mu     sync.Mutex
+	flight *dekFlight // the load in flight, or nil
+	key    *dek
+	err    error
+	until  time.Time // the time when key or err expires
+}
 
-	mu    sync.Mutex
-	key   *dek
-	err   error
-	until time.Time // the time when key or err expires
+// dekFlight is a load of a data key. key and err are set when done is closed.
+type dekFlight struct {
+	done chan struct{}
+	key  *dek
+	err  error
 }
 
 // dek is a data key that is ready for use.
@@ -107,39 +118,41 @@ func (k *Keys) dek(ctx context.Context, p *keyParams, version int) (*dek, error)
 	if err != nil {
 		return nil, err
 	}
-	if d, err, ok := e.known(k.now()); ok {
-		return d, err
-	}
-	select {
-	case e.turn <- struct{}{}:
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	}
-	defer func() { <-e.turn }()
-	if d, err, ok := e.known(k.now()); ok { // another caller was faster
-		return d, err
-	}
-	d, err := k.load(ctx, p, version)
-	if ctx.Err() != nil && err != nil {
-		return nil, err
-	}
 	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.key, e.err, e.until = d, err, k.now().Add(failureLife)
-	if err == nil {
-		e.until = k.now().Add(k.lifetime)
+	if (e.key != nil || e.err != nil) && k.now().Before(e.until) {
+		defer e.mu.Unlock()
+		return e.key, e.err
 	}
-	return d, err
+	f := e.flight
+	if f == nil {
+		f = &dekFlight{done: make(chan struct{})}
+		e.flight = f
+		go k.fly(ctx, e, f, p, version)
+	}
+	e.mu.Unlock()
+	select {
+	case <-f.done:
+		return f.key, f.err
+	case <-ctx.Done():
+		return nil, fmt.Errorf("the registry or the KMS has not yet given the key of KEK %s for subject %s: %w", p.kek, p.subject, context.Cause(ctx))
+	}
 }
 
-// known returns the key or the failure, if neither has expired.
-func (e *dekEntry) known(now time.Time) (*dek, error, bool) {
+// fly loads the data key for all callers. The context of the first caller does
+// not end the load, because callers with short deadlines would otherwise never
+// get a key from a slow KMS.
+func (k *Keys) fly(ctx context.Context, e *dekEntry, f *dekFlight, p *keyParams, version int) {
+	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), loadTimeout, errLoadTimeout)
+	defer cancel()
+	defer context.AfterFunc(k.life, cancel)()
+	f.key, f.err = k.load(ctx, p, version)
 	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.key == nil && e.err == nil || !now.Before(e.until) {
-		return nil, nil, false
+	e.flight, e.key, e.err, e.until = nil, f.key, f.err, k.now().Add(failureLife)
+	if f.err == nil {
+		e.until = k.now().Add(k.lifetime)
 	}
-	return e.key, e.err, true
+	e.mu.Unlock()
+	close(f.done)
 }
 
 func (k *Keys) entry(id dekID) (*dekEntry, error) {
@@ -156,7 +169,7 @@ func (k *Keys) entry(id dekID) (*dekEntry, error) {
 			}
 			delete(k.deks, other)
 		}
-		e = &dekEntry{turn: make(chan struct{}, 1)}
+		e = &dekEntry{}
 		k.deks[id] = e
 	}
 	return e, nil

@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 	"github.com/tink-crypto/tink-go/v2/core/registry"
+	"github.com/tink-crypto/tink-go/v2/tink"
 
 	"github.com/avroline/avroline/registry/contract"
 	"github.com/avroline/avroline/serde"
@@ -309,6 +310,59 @@ func TestKeysAreMadeOnceAndKept(t *testing.T) {
 			t.Errorf("after Close: %v", err)
 		}
 	})
+}
+
+// slowKMS takes as long as delay to open a key.
+type slowKMS struct {
+	KMS
+	delay time.Duration
+}
+
+func (k slowKMS) GetAEAD(uri string) (tink.AEAD, error) {
+	time.Sleep(k.delay)
+	return k.KMS.GetAEAD(uri)
+}
+
+// TestShortDeadlines checks that callers whose deadlines are shorter than the
+// answer of the KMS get the key in the end. The first caller leaves, and its
+// request goes on. A KMS that hangs does not block the callers for ever.
+func TestShortDeadlines(t *testing.T) {
+	t.Parallel()
+	local, err := LocalKMS("mysecret")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		delay time.Duration
+		works bool
+	}{"slow": {300 * time.Millisecond, true}, "hangs": {time.Hour, false}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				reg := newFake(ruleSetOf("ENCRYPT", nil))
+				k, err := NewKeys(reg, WithKMS(slowKMS{local, c.delay}))
+				if err != nil {
+					t.Fatal(err)
+				}
+				begun := time.Now()
+				for range 10 {
+					ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+					_, err = write(ctx, reg, k)
+					cancel()
+				}
+				if c.works != (err == nil) || err != nil && (!errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "kek1")) {
+					t.Errorf("after %v: %v", time.Since(begun), err)
+				}
+				if _, err := write(t.Context(), reg, k); c.works != (err == nil) || time.Since(begun) > time.Minute {
+					t.Errorf("without a deadline: %v after %v", err, time.Since(begun))
+				}
+				if err := k.Close(); err != nil {
+					t.Error(err)
+				}
+				time.Sleep(2 * time.Hour) // until the KMS has answered
+			})
+		})
+	}
 }
 
 // TestRotation checks that an expired key is replaced, and records of the old

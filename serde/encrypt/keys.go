@@ -70,6 +70,8 @@ type Keys struct {
 	kms      []KMS
 	lifetime time.Duration
 	now      func() time.Time
+	life     context.Context //nolint:containedctx // ends with Close
+	end      context.CancelFunc
 
 	mu     sync.Mutex
 	closed bool
@@ -83,6 +85,7 @@ func NewKeys(reg Registry, opts ...Option) (*Keys, error) {
 		return nil, errors.New("encrypt: NewKeys: the registry is nil")
 	}
 	k := &Keys{reg: reg, lifetime: DefaultLifetime, now: time.Now, deks: make(map[dekID]*dekEntry)}
+	k.life, k.end = context.WithCancel(context.Background())
 	for _, o := range opts {
 		if o.apply == nil {
 			continue
@@ -102,7 +105,9 @@ func (k *Keys) Executors() []serde.RuleExecutor {
 
 // Close forgets all keys, and overwrites the key memory that Go allows this
 // package to access. A later record that needs a key fails with [ErrClosed].
+// Close cancels the requests for keys and does not wait for them.
 func (k *Keys) Close() error {
+	k.end()
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.closed = true

@@ -18,8 +18,9 @@ type Token = settings.Token
 
 // TokenSource gives bearer tokens. A client asks for a token before the first
 // connection, and again after four fifths of the token's life. If the source
-// fails, the error becomes the last error of the connection, and the client
-// asks again. Package registry uses the same type.
+// fails, panics or does not answer within 30 seconds, the error becomes the
+// last error of the connection, and the client asks again. Package registry
+// uses the same type.
 type TokenSource = settings.TokenSource
 
 // SASL is a way to authenticate. [Plain], [ScramSHA256], [ScramSHA512],

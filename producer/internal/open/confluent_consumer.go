@@ -16,9 +16,9 @@ import (
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 
-	"github.com/avroline/avroline/internal/oauth"
 	"github.com/avroline/avroline/producer/internal/settings"
 	"github.com/avroline/avroline/producer/internal/transport"
+	"github.com/avroline/avroline/producer/internal/transport/confluent"
 )
 
 const (
@@ -27,8 +27,6 @@ const (
 	callSlice = time.Second
 	// pollSlice limits one poll for the same reason.
 	pollSlice = 50 * time.Millisecond
-	// tokenWait limits one call of a token source.
-	tokenWait = 30 * time.Second
 )
 
 // confluentConsumer implements [transport.Consumer] with confluent-kafka-go.
@@ -146,6 +144,17 @@ func (in *confluentConsumer) Close() error {
 	}
 }
 
+// hold keeps the library's client until release. hold returns false if the
+// client is closed.
+func (in *confluentConsumer) hold() (release func(), ok bool) {
+	in.mu.Lock()
+	if in.closed {
+		in.mu.Unlock()
+		return nil, false
+	}
+	return in.mu.Unlock, true
+}
+
 // closePatience bounds the library's Close, which may never return. A healthy
 // Close waits at most for an answer of the group's coordinator.
 const closePatience = time.Minute
@@ -251,7 +260,7 @@ func (in *confluentConsumer) handle(event kafka.Event) error {
 			in.again = time.Now()
 		}
 	case kafka.OAuthBearerTokenRefresh:
-		in.refreshToken()
+		go confluent.RefreshToken(context.Background(), in.settings, in.kafka, in.hold, in.trouble)
 	}
 	return nil
 }
@@ -357,31 +366,6 @@ func isPermanent(code kafka.ErrorCode) bool {
 		return true
 	}
 	return false
-}
-
-// refreshToken asks the token source on a separate goroutine.
-func (in *confluentConsumer) refreshToken() {
-	sasl := in.settings.SASL
-	if sasl == nil || sasl.Token == nil {
-		return
-	}
-	go func() {
-		ctx, cancel := context.WithTimeout(context.Background(), tokenWait)
-		defer cancel()
-		token, err := sasl.Token.Token(ctx)
-		in.mu.Lock()
-		defer in.mu.Unlock()
-		if in.closed {
-			return
-		}
-		if err == nil {
-			err = in.kafka.SetOAuthBearerToken(bearer(token))
-		}
-		if err != nil {
-			in.trouble(&transport.Error{Code: transport.Authentication, Text: "token source: " + err.Error(), Err: err})
-			_ = in.kafka.SetOAuthBearerTokenFailure(err.Error())
-		}
-	}()
 }
 
 // Member identifies the group member at this moment. Library is a
@@ -570,9 +554,4 @@ func asError(err error) error {
 		}
 	}
 	return &transport.Error{Code: code, Fatal: kerr.IsFatal(), Retriable: kerr.IsRetriable(), Text: kerr.Error(), Err: err}
-}
-
-// bearer converts a token to the library's type.
-func bearer(t oauth.Token) kafka.OAuthBearerToken {
-	return kafka.OAuthBearerToken{TokenValue: t.Value, Expiration: t.Expiry, Principal: t.Principal}
 }

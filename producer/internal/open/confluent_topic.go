@@ -11,6 +11,7 @@ import (
 
 	"github.com/avroline/avroline/producer/internal/settings"
 	"github.com/avroline/avroline/producer/internal/transport"
+	"github.com/avroline/avroline/producer/internal/transport/confluent"
 )
 
 // readConfluent is [ReadCommitted] with confluent-kafka-go.
@@ -90,12 +91,12 @@ func createConfluent(ctx context.Context, c *settings.Config, name string, parti
 	}
 	defer admin.Close()
 	if sasl := c.SASL; sasl != nil && sasl.Token != nil {
-		token, err := sasl.Token.Token(ctx)
-		if err != nil {
-			return fmt.Errorf("token source: %w", err)
+		token, err := c.RequestToken(ctx, sasl.Token)
+		if err == nil {
+			err = confluent.SetToken(admin.SetOAuthBearerToken, token)
 		}
-		if err := admin.SetOAuthBearerToken(bearer(token)); err != nil {
-			return asError(err)
+		if err != nil {
+			return &transport.Error{Code: transport.Authentication, Text: c.Redact(err.Error())}
 		}
 	}
 	made, err := admin.CreateTopics(ctx, []kafka.TopicSpecification{{

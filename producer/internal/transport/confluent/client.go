@@ -236,7 +236,7 @@ func (c *client) event(event kafka.Event) {
 		default: // the reader is busy with an earlier document
 		}
 	case kafka.OAuthBearerTokenRefresh:
-		c.background.Go(func() { refreshToken(c.alive, c.config, c.kafka, &c.calls, c.handler) })
+		c.background.Go(func() { RefreshToken(c.alive, c.config, c.kafka, c.calls.holdUntil, c.handler.Trouble) })
 	}
 }
 
@@ -437,6 +437,9 @@ func (u *openCalls) hold() bool {
 }
 
 func (u *openCalls) release() { u.inside.Done() }
+
+// holdUntil is hold, and also returns release.
+func (u *openCalls) holdUntil() (release func(), ok bool) { return u.release, u.hold() }
 
 // lastUse refuses new calls and waits for the running calls.
 func (u *openCalls) lastUse() {

@@ -12,38 +12,39 @@ import (
 	"github.com/avroline/avroline/producer/internal/transport"
 )
 
-// tokenWait limits one call of a token source.
-const tokenWait = 30 * time.Second
-
-// tokenTaker is a client that needs a token.
-type tokenTaker interface {
+// TokenTaker is a client of the library that needs a token.
+type TokenTaker interface {
 	SetOAuthBearerToken(token kafka.OAuthBearerToken) error
 	SetOAuthBearerTokenFailure(reason string) error
 }
 
-// refreshToken asks the token source for a client that has requested a token.
-// Trouble reports an error, and the client asks again after ten seconds.
-func refreshToken(ctx context.Context, c *settings.Config, k tokenTaker, in *openCalls, h transport.Handler) {
+// RefreshToken asks the token source for a client that has requested a token.
+// hold keeps the client until release, and returns false if the client has
+// ended. trouble gets an error, and the client asks again after ten seconds.
+func RefreshToken(ctx context.Context, c *settings.Config, k TokenTaker, hold func() (release func(), ok bool), trouble func(*transport.Error)) {
 	if c.SASL == nil || c.SASL.Token == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, tokenWait)
-	defer cancel()
-	token, err := c.SASL.Token.Token(ctx)
-	if !in.hold() {
+	token, err := c.RequestToken(ctx, c.SASL.Token)
+	release, ok := hold()
+	if !ok {
 		return // the next client asks for its own token
 	}
-	defer in.release()
-	c.AddSecret(token.Value)
+	defer release()
 	if err == nil {
-		if token.Expiry.IsZero() { // the library needs a time for the next request
-			token.Expiry = time.Now().Add(24 * time.Hour)
-		}
-		err = k.SetOAuthBearerToken(kafka.OAuthBearerToken{TokenValue: token.Value, Expiration: token.Expiry, Principal: token.Principal})
+		err = SetToken(k.SetOAuthBearerToken, token)
 	}
 	if err != nil {
-		text := c.Redact(err.Error())
-		h.Trouble(&transport.Error{Code: transport.Authentication, Text: "token source: " + text})
+		text := c.Redact(err.Error()) // the library quotes a token that it refuses
+		trouble(&transport.Error{Code: transport.Authentication, Text: text})
 		_ = k.SetOAuthBearerTokenFailure(text)
 	}
+}
+
+// SetToken gives a token to a client of the library.
+func SetToken(set func(kafka.OAuthBearerToken) error, t settings.Token) error {
+	if t.Expiry.IsZero() { // the library needs a time for the next request
+		t.Expiry = time.Now().Add(24 * time.Hour)
+	}
+	return set(kafka.OAuthBearerToken{TokenValue: t.Value, Expiration: t.Expiry, Principal: t.Principal})
 }

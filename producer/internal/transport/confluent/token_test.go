@@ -33,6 +33,25 @@ func (t *tokenRecorder) SetOAuthBearerTokenFailure(string) error {
 	return nil
 }
 
+// TestTokenWithoutExpiry gives the library a token that never expires. The
+// library refuses a token whose time has passed, as the zero time has.
+func TestTokenWithoutExpiry(t *testing.T) {
+	t.Parallel()
+	admin, err := kafka.NewAdminClient(&kafka.ConfigMap{
+		"bootstrap.servers": "127.0.0.1:1", "security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": "OAUTHBEARER",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer admin.Close()
+	if err := admin.SetOAuthBearerToken(kafka.OAuthBearerToken{TokenValue: "t", Principal: "ada"}); err == nil {
+		t.Error("control: the library takes a token without a time")
+	}
+	if err := SetToken(admin.SetOAuthBearerToken, settings.Token{Value: "t", Principal: "ada"}); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestTokenAfterTheClient closes a client while its token is on the way. The
 // closed client must not get the token.
 func TestTokenAfterTheClient(t *testing.T) {
@@ -54,7 +73,7 @@ func TestTokenAfterTheClient(t *testing.T) {
 				t.Fatal(err)
 			}
 			var to tokenRecorder
-			refreshToken(t.Context(), c, &to, &in, ignoringHandler{})
+			RefreshToken(t.Context(), c, &to, in.holdUntil, ignoringHandler{}.Trouble)
 			if to.calls != want {
 				t.Errorf("the client was called %d times, want %d", to.calls, want)
 			}
@@ -94,7 +113,7 @@ func TestRefusedTokenIsNotShown(t *testing.T) {
 		t.Fatalf("control: the library's error does not have the token: %v", err)
 	}
 	var told troubleHandler
-	refreshToken(t.Context(), c, k.kafka, &k.calls, &told)
+	RefreshToken(t.Context(), c, k.kafka, k.calls.holdUntil, told.Trouble)
 	if !strings.Contains(told.trouble, "[redacted]") || strings.Contains(told.trouble, "hunter2") {
 		t.Errorf("the error: %s", told.trouble)
 	}

@@ -3,7 +3,6 @@ package franz
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -78,22 +77,14 @@ type tokenCache struct {
 	renew time.Time
 }
 
-const tokenWait = 30 * time.Second
-
 func (t *tokenCache) auth(ctx context.Context) (oauth.Auth, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := time.Now()
 	if t.token == "" || !now.Before(t.renew) {
-		ctx, cancel := context.WithTimeout(ctx, tokenWait)
-		defer cancel()
-		token, err := t.source.Token(ctx)
-		t.config.AddSecret(token.Value)
-		if err == nil && token.Value == "" {
-			err = errors.New("the token is empty")
-		}
+		token, err := t.config.RequestToken(ctx, t.source)
 		if err != nil {
-			e := &transport.Error{Code: transport.Authentication, Retriable: true, Text: "token source: " + t.config.Redact(err.Error())}
+			e := &transport.Error{Code: transport.Authentication, Retriable: true, Text: err.Error()}
 			t.handler.Trouble(e)
 			return oauth.Auth{}, e
 		}

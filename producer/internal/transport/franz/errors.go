@@ -54,6 +54,20 @@ func convert(err error) *transport.Error {
 	return e
 }
 
+// connectError says why a new connection cannot be used: the broker's
+// certificate, or the login.
+//
+// kgo gives up the messages that it has not written if an error is not
+// temporary. Later messages, which kgo gets at the same moment, would then
+// overtake the messages that the client sends again. So kgo must retry.
+type connectError struct{ cause *transport.Error }
+
+func (e *connectError) Error() string { return e.cause.Error() }
+func (e *connectError) Unwrap() error { return e.cause }
+
+// Temporary tells kgo to retry.
+func (*connectError) Temporary() bool { return true }
+
 // noSuchPartition is kgo's error if a topic was created again with fewer
 // partitions. kgo has no value for this error.
 const noSuchPartition = "invalid record partitioning choice"

@@ -31,6 +31,11 @@ func tlsConfig(t *settings.TLS) (*tls.Config, error) {
 
 // mechanism converts the credentials to kgo's type.
 func mechanism(c *settings.Config, h transport.Handler) (sasl.Mechanism, error) {
+	m, err := libraryMechanism(c, h)
+	return login{m, c}, err
+}
+
+func libraryMechanism(c *settings.Config, h transport.Handler) (sasl.Mechanism, error) {
 	s := c.SASL
 	switch s.Mechanism {
 	case "PLAIN":
@@ -51,6 +56,45 @@ func mechanism(c *settings.Config, h transport.Handler) (sasl.Mechanism, error) 
 		return oauth.Oauth(source.auth), nil
 	}
 	return nil, fmt.Errorf("franz: no SASL mechanism %q", s.Mechanism)
+}
+
+// failedLogin returns the error of a failed login.
+func failedLogin(err error, c *settings.Config) error {
+	e := *convert(err)
+	e.Code, e.Retriable, e.Text = transport.Authentication, true, c.Redact(e.Text)
+	return &connectError{&e}
+}
+
+// login is a mechanism with errors of the type [connectError].
+type login struct {
+	sasl.Mechanism
+	config *settings.Config
+}
+
+// Authenticate implements sasl.Mechanism.
+func (l login) Authenticate(ctx context.Context, host string) (sasl.Session, []byte, error) {
+	s, first, err := l.Mechanism.Authenticate(ctx, host)
+	if err != nil {
+		return nil, nil, failedLogin(err, l.config)
+	}
+	return loginSession{s, l}, first, nil
+}
+
+type loginSession struct {
+	sasl.Session
+	login login
+}
+
+// Challenge implements sasl.Session.
+func (s loginSession) Challenge(answer []byte) (done bool, next []byte, err error) {
+	done, next, err = s.Session.Challenge(answer)
+	switch {
+	case err == nil:
+		return done, next, nil
+	case s.login.Name() == "OAUTHBEARER": // the answer is the reason, see RFC 7628, section 3.2.2
+		err = fmt.Errorf("the broker refuses the token: %s", answer)
+	}
+	return false, nil, failedLogin(err, s.login.config)
 }
 
 // extensions reads "key=value,key=value".

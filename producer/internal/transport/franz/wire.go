@@ -44,6 +44,9 @@ func (w *wire) stop() {
 // dial connects to a broker.
 func (w *wire) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	inner, err := w.client.connect(ctx, network, address)
+	if e := convert(err); e != nil && e.Code == transport.Certificate {
+		return nil, &connectError{e}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -77,6 +80,7 @@ type request struct {
 const (
 	keyProduce          = 0
 	keyMetadata         = 3
+	keySASLHandshake    = 17
 	keyEndTxn           = 26
 	keySASLAuthenticate = 36
 )
@@ -137,7 +141,7 @@ func (c *conn) note(b []byte) (r *request, correlation int32, err error) {
 		if acks == 0 {
 			return nil, 0, nil
 		}
-	case keyMetadata, keySASLAuthenticate:
+	case keyMetadata, keySASLHandshake, keySASLAuthenticate:
 	case keyEndTxn:
 		c.wire.client.tx.ending.Store(true)
 		return nil, 0, nil
@@ -199,7 +203,9 @@ func (c *conn) readFrame() error {
 	}
 	c.read = 0
 	if r := c.forget(int32(binary.BigEndian.Uint32(c.frame[4:]))); r != nil {
-		c.wire.answered(r, c.frame[8:])
+		if err := c.wire.answered(r, c.frame[8:]); err != nil {
+			return c.broken(err)
+		}
 	}
 	return nil
 }
@@ -217,6 +223,9 @@ func (c *conn) broken(err error) error {
 				Code: transport.Authentication, Text: "the broker closed the connection during the login", Err: err,
 			})
 		}
+	}
+	if e := convert(err); e.Code == transport.Certificate { // TLS 1.3 refuses the client's certificate after the handshake
+		return &connectError{e}
 	}
 	return err
 }
@@ -238,16 +247,20 @@ func (c *conn) Close() error {
 	return err
 }
 
-// answered inspects an answer, and may change the answer.
-func (w *wire) answered(r *request, body []byte) {
+// answered inspects an answer, and may change the answer. If answered returns
+// an error, kgo gets the error instead of the answer.
+func (w *wire) answered(r *request, body []byte) error {
 	switch r.key {
 	case keyProduce:
 		w.readAnswer(r, body)
 	case keyMetadata:
 		w.readTopics(r.version, body)
+	case keySASLHandshake:
+		return w.readHandshake(body)
 	case keySASLAuthenticate:
-		w.readLogin(r.version, body)
+		return w.readLogin(r.version, body)
 	}
+	return nil
 }
 
 // readProduce notes the batches of a produce request and returns the acks.
@@ -396,21 +409,32 @@ func (w *wire) readTopics(version int16, body []byte) {
 	}
 }
 
+// readHandshake returns the error if a broker refuses the mechanism. The
+// request has no flexible version.
+func (w *wire) readHandshake(body []byte) error {
+	in := reader{b: body}
+	if code := in.int16(); code != 0 && !in.bad {
+		return failedLogin(kerr.TypedErrorForCode(code), w.client.config)
+	}
+	return nil
+}
+
 // readLogin reports the reason for a refused login, because kgo reports no
 // reason.
-func (w *wire) readLogin(version int16, body []byte) {
+func (w *wire) readLogin(version int16, body []byte) error {
 	in := reader{b: body, flexible: version >= 2}
 	in.tags()
 	code, text := in.int16(), string(in.bytes())
 	if in.bad || code == 0 {
-		return
+		return nil
 	}
 	e := convert(kerr.TypedErrorForCode(code))
 	if text != "" {
-		e.Text = w.client.config.Redact(text)
+		e.Text = text
 	}
-	e.Code = transport.Authentication
-	w.client.handler.Trouble(e)
+	err := failedLogin(e, w.client.config)
+	w.client.handler.Trouble(convert(err))
+	return err
 }
 
 // reader reads the fields of Kafka's protocol. After the end, reader returns

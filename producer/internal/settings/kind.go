@@ -55,8 +55,11 @@ func milliseconds(at func(*Config) *time.Duration, least, most time.Duration) ki
 	return kind{
 		set: func(c *Config, v string) error {
 			n, err := strconv.ParseFloat(v, 64)
-			if err != nil || !(math.Abs(n) <= math.MaxInt32) { // also refuses NaN
+			if err != nil || math.IsNaN(n) {
 				return errors.New("must be a number of milliseconds")
+			}
+			if math.Abs(n) > math.MaxInt32 { // as with librdkafka
+				return fmt.Errorf("must be from %v to %v", least, most)
 			}
 			*at(c) = time.Duration(n * float64(time.Millisecond))
 			return nil
@@ -124,20 +127,24 @@ func passedWhole(to passedTo, least, most int) kind {
 
 func passedBoolean(to passedTo) kind {
 	return kind{passed: to, bounds: "`true`, `false`", set: func(_ *Config, v string) error {
-		if !slices.Contains([]string{"true", "false", "t", "f", "1", "0"}, strings.ToLower(v)) {
-			return errors.New("must be true or false")
-		}
-		return nil
+		_, err := parseBool(v)
+		return err
+	}, canonical: func(v string) string {
+		b, _ := parseBool(v)
+		return strconv.FormatBool(b)
 	}}
 }
 
 func passedOneOf(to passedTo, values ...string) kind {
+	find := func(v string) int {
+		return slices.IndexFunc(values, func(one string) bool { return strings.EqualFold(one, v) })
+	}
 	return kind{passed: to, bounds: quoted(values), set: func(_ *Config, v string) error {
-		if !slices.ContainsFunc(values, func(one string) bool { return strings.EqualFold(one, v) }) {
+		if find(v) < 0 {
 			return fmt.Errorf("must be one of %s", strings.Join(values, ", "))
 		}
 		return nil
-	}}
+	}, canonical: func(v string) string { return values[find(v)] }}
 }
 
 // passedList makes a kind for lists with commas. Each member may begin with a

@@ -80,8 +80,10 @@ type kind struct {
 	// bounds describes the allowed values in the documentation.
 	bounds string
 	// passed names the map for the value. The value goes to the client library
-	// unchanged.
+	// in its canonical form.
 	passed passedTo
+	// canonical returns the one form of a passed value that has several forms.
+	canonical func(text string) string
 	// client returns the value for librdkafka. sent names the clients.
 	client func(c *Config) any
 	sent   sentTo
@@ -141,18 +143,21 @@ func Table() []Setting {
 		case s.Refused != "":
 			s.set = func(*Config, string) error { return fmt.Errorf("%s", s.Refused) }
 		case s.passed == toClient:
-			s.set = passInto(func(c *Config) map[string]string { return c.Passed }, s.Key, s.set)
+			s.set = passInto(func(c *Config) map[string]string { return c.Passed }, s.Key, s.kind)
 		case s.passed == toConsumer:
-			s.set = passInto(func(c *Config) map[string]string { return c.ConsumerPassed }, s.Key, s.set)
+			s.set = passInto(func(c *Config) map[string]string { return c.ConsumerPassed }, s.Key, s.kind)
 		}
 	}
 	return rows
 }
 
-func passInto(values func(*Config) map[string]string, key string, validate func(*Config, string) error) func(*Config, string) error {
+func passInto(values func(*Config) map[string]string, key string, k kind) func(*Config, string) error {
 	return func(c *Config, text string) error {
-		if err := validate(c, text); err != nil {
+		if err := k.set(c, text); err != nil {
 			return err
+		}
+		if k.canonical != nil {
+			text = k.canonical(text)
 		}
 		values(c)[key] = text
 		return nil

@@ -42,6 +42,9 @@ func TestExplainDenied(t *testing.T) {
 		if !errors.Is(err, cause) || !strings.Contains(err.Error(), c.want) || (c.want == "") != (err.Error() == cause.Error()) {
 			t.Errorf("%v: %v, want %q", c.code, err, c.want)
 		}
+		if again := ExplainDenied(c.config, err, "Write", "it"); again.Error() != err.Error() {
+			t.Errorf("%v: explained twice: %v", c.code, again)
+		}
 	}
 	if err := ExplainDenied(named, nil, "Write", "it"); err != nil {
 		t.Error(err)

@@ -24,10 +24,21 @@ import (
 // library, because the program knows every kind of repository of the user
 // (worktrees, partial clones, alternates) and brings no dependency.
 type Commit struct {
-	top   string // absolute path of the work tree
-	blobs map[string]string
-	dirs  map[string][]fs.DirEntry
+	top    string // absolute path of the work tree
+	blobs  map[string]blob
+	dirs   map[string][]fs.DirEntry
+	failed map[string]error // by folder, the submodules that cannot be read
+	stores []*store
+}
 
+// blob is the content of a file.
+type blob struct {
+	store *store
+	id    string
+}
+
+// store reads the objects of a repository.
+type store struct {
 	git *exec.Cmd // runs cat-file --batch
 	in  io.WriteCloser
 	out *bufio.Reader
@@ -50,33 +61,76 @@ func OpenCommit(ctx context.Context, path, ref string) (*Commit, error) {
 		}
 		return nil, fmt.Errorf("git:%s: %w", ref, err)
 	}
-	tree, err := git(ctx, top, "ls-tree", "-r", "-z", "--full-tree", strings.TrimSpace(commit))
-	if err != nil {
-		return nil, fmt.Errorf("git:%s: %w", ref, err)
+	c := &Commit{
+		top: top, blobs: map[string]blob{}, dirs: map[string][]fs.DirEntry{".": nil}, failed: map[string]error{},
 	}
-	c := &Commit{top: top, blobs: map[string]string{}, dirs: map[string][]fs.DirEntry{".": nil}}
+	if err := c.addTree(ctx, top, "", strings.TrimSpace(commit)); err != nil {
+		return nil, errors.Join(fmt.Errorf("git:%s: %w", ref, err), c.Close())
+	}
+	return c, nil
+}
+
+// addTree adds the files of a commit to c. The commit is in the repository with
+// the work tree dir. The names of the files get the prefix. addTree also adds
+// the files of submodules, at the commits that the tree names.
+func (c *Commit) addTree(ctx context.Context, dir, prefix, commit string) error {
+	tree, err := git(ctx, dir, "ls-tree", "-r", "-z", "--full-tree", commit)
+	if err != nil {
+		return err
+	}
+	s, err := openStore(ctx, dir)
+	if err != nil {
+		return err
+	}
+	c.stores = append(c.stores, s)
 	for entry := range strings.SplitSeq(tree, "\x00") {
-		// An entry is "100644 blob <id>\t<path>". Links and submodules are no
-		// schemas.
+		// An entry is "100644 blob <id>\t<path>". Links are no schemas.
 		meta, name, _ := strings.Cut(entry, "\t")
-		if parts := strings.Fields(meta); len(parts) == 3 && strings.HasPrefix(parts[0], "100") {
-			c.add(name, parts[2])
+		parts := strings.Fields(meta)
+		switch {
+		case len(parts) == 3 && strings.HasPrefix(parts[0], "100"):
+			c.blobs[prefix+name] = blob{s, parts[2]}
+			c.add(prefix+name, false)
+		case len(parts) == 3 && parts[1] == "commit":
+			c.addSubmodule(ctx, prefix+name, parts[2])
 		}
 	}
-	c.git = exec.CommandContext(ctx, "git", "cat-file", "--batch")
-	c.git.Dir = top
-	var stdout io.ReadCloser
-	if c.in, err = c.git.StdinPipe(); err == nil {
-		stdout, err = c.git.StdoutPipe()
+	return nil
+}
+
+// addSubmodule adds the files of a submodule. A submodule without a clone or
+// without schemas has no files. If the clone lacks the commit, the folder of
+// the submodule is an error.
+func (c *Commit) addSubmodule(ctx context.Context, name, commit string) {
+	dir := filepath.Join(c.top, filepath.FromSlash(name))
+	if _, err := os.Lstat(filepath.Join(dir, ".git")); err != nil {
+		return
 	}
-	if err == nil {
-		err = c.git.Start()
+	var none *avscfile.NoSchemasError
+	if _, err := (avscfile.Loader{}).Files(filepath.ToSlash(dir) + "/..."); errors.As(err, &none) {
+		return
 	}
+	c.add(name, true)
+	c.dirs[name] = nil
+	if err := c.addTree(ctx, dir, name+"/", commit); err != nil {
+		c.failed[name] = fmt.Errorf("the submodule %s cannot be read at commit %.12s: fetch the commit, as in git -C %[1]s fetch origin %.12[2]s: %w", name, commit, err)
+	}
+}
+
+// openStore starts a git program that reads objects.
+func openStore(ctx context.Context, dir string) (*store, error) {
+	s := &store{git: exec.CommandContext(ctx, "git", "cat-file", "--batch")}
+	s.git.Dir, s.git.Env = dir, gitEnviron(ctx, dir)
+	in, err := s.git.StdinPipe()
 	if err != nil {
-		return nil, fmt.Errorf("git:%s: %w", ref, err)
+		return nil, err
 	}
-	c.out = bufio.NewReader(stdout)
-	return c, nil
+	out, err := s.git.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	s.in, s.out = in, bufio.NewReader(out)
+	return s, s.git.Start()
 }
 
 // ErrNoCommits says that a repository has no commit yet.
@@ -110,7 +164,7 @@ func workTree(ctx context.Context, name string) (string, error) {
 // git runs the git program in a folder and returns the program's output.
 func git(ctx context.Context, dir string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, "git", args...)
-	cmd.Dir = dir
+	cmd.Dir, cmd.Env = dir, gitEnviron(ctx, dir)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	err := cmd.Run()
@@ -125,14 +179,37 @@ func git(ctx context.Context, dir string, args ...string) (string, error) {
 	return stdout.String(), nil
 }
 
-// Close ends the git program.
-func (c *Commit) Close() error {
-	return errors.Join(c.in.Close(), c.git.Wait())
+// gitEnviron returns the environment of a git program in a folder. git sets
+// variables such as GIT_DIR for a hook. They name a repository for every
+// folder, and GIT_DIR makes every folder the top of a work tree. So gitEnviron
+// removes the variables, if the folder is in a repository without them.
+func gitEnviron(ctx context.Context, dir string) []string {
+	own := slices.DeleteFunc(os.Environ(), func(v string) bool {
+		name, _, _ := strings.Cut(v, "=")
+		return slices.Contains([]string{"GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR", "GIT_INDEX_FILE", "GIT_PREFIX"}, name)
+	})
+	if os.Getenv("GIT_DIR") == "" {
+		return own
+	}
+	find := exec.CommandContext(ctx, "git", "rev-parse", "--git-dir")
+	if find.Dir, find.Env = dir, own; find.Run() != nil {
+		return nil
+	}
+	return own
 }
 
-func (c *Commit) add(name, id string) {
-	c.blobs[name] = id
-	for child, isDir := name, false; child != "."; isDir = true {
+// Close ends the git programs.
+func (c *Commit) Close() error {
+	var errs []error
+	for _, s := range c.stores {
+		errs = append(errs, s.in.Close(), s.git.Wait())
+	}
+	return errors.Join(errs...)
+}
+
+// add adds a file or folder to the folders above.
+func (c *Commit) add(name string, isDir bool) {
+	for child := name; child != "."; isDir = true {
 		dir := path.Dir(child)
 		_, known := c.dirs[dir]
 		c.dirs[dir] = append(c.dirs[dir], entry{path.Base(child), isDir})
@@ -213,24 +290,24 @@ func (c *Commit) readFile(name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	id, ok := c.blobs[in]
+	b, ok := c.blobs[in]
 	if !ok {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
 	}
-	text, err := c.blob(id)
+	text, err := b.read()
 	if err != nil {
 		return nil, &fs.PathError{Op: "read", Path: name, Err: err}
 	}
 	return text, nil
 }
 
-// blob asks the git program for an object. The answer is "<id> blob
+// read asks the git program for an object. The answer is "<id> blob
 // <size>\n<content>\n".
-func (c *Commit) blob(id string) ([]byte, error) {
-	if _, err := io.WriteString(c.in, id+"\n"); err != nil {
+func (b blob) read() ([]byte, error) {
+	if _, err := io.WriteString(b.store.in, b.id+"\n"); err != nil {
 		return nil, err
 	}
-	head, err := c.out.ReadString('\n')
+	head, err := b.store.out.ReadString('\n')
 	if err != nil {
 		return nil, fmt.Errorf("git cat-file ended: %w", err)
 	}
@@ -243,7 +320,7 @@ func (c *Commit) blob(id string) ([]byte, error) {
 		return nil, fmt.Errorf("git cat-file: %s", strings.TrimSpace(head))
 	}
 	text := make([]byte, size+1)
-	if _, err := io.ReadFull(c.out, text); err != nil {
+	if _, err := io.ReadFull(b.store.out, text); err != nil {
 		return nil, fmt.Errorf("git cat-file ended: %w", err)
 	}
 	return text[:size], nil
@@ -252,6 +329,9 @@ func (c *Commit) blob(id string) ([]byte, error) {
 func (c *Commit) readDir(name string) ([]fs.DirEntry, error) {
 	in, err := c.inRepo(name)
 	if err != nil {
+		return nil, err
+	}
+	if err := c.failed[in]; err != nil {
 		return nil, err
 	}
 	entries, ok := c.dirs[in]

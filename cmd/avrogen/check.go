@@ -205,6 +205,9 @@ func (c *checker) compare(ctx context.Context, args []string, matched map[string
 	if len(c.mapFlags) > 0 {
 		return nil, usagef("--map %s: --against registry compares the versions under their own names", c.mapFlags[0])
 	}
+	if err := c.checkSubjects(cfg, args); err != nil {
+		return nil, err
+	}
 	return check.InRegistry(ctx, compat.Level(c.level), opts, client, cfg.subjectsOf(), args...)
 }
 

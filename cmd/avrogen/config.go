@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -60,6 +62,50 @@ func (c *config) subjectOfFile(file string) string {
 		}
 	}
 	return ""
+}
+
+// checkSubjects returns an error for a key of "subjects" that is no type and no
+// file, and for a key of "contracts" that is no subject. Such a key has no
+// effect, so a schema would get another subject, or no rules. The schemas are
+// those at paths and those of the configuration. If they have mistakes,
+// checkSubjects returns nil.
+//
+// The arguments subjects are further subjects. Without them and without
+// "subjects", the subjects are only in the registry, so every key of
+// "contracts" may be a subject.
+func (a *app) checkSubjects(c *config, paths []string, subjects ...string) error {
+	if c.file == "" || len(c.Subjects)+len(c.Contracts) == 0 {
+		return nil
+	}
+	all, err := c.paths(nil)
+	if err != nil {
+		return err
+	}
+	set, err := a.loader(c).Load(append(slices.Clone(paths), all...)...)
+	if err != nil {
+		return nil
+	}
+	var types []string
+	for _, f := range set.Files {
+		for _, s := range f.Schemas {
+			types = append(types, s.Name)
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(c.Subjects)) {
+		if set.Type(key) == nil && c.exists(c.path(key)) != nil {
+			return usagef("%s: subjects: %q is no type and no file: %s", c.name(), key, suggest(key, types))
+		}
+	}
+	if len(c.Subjects) == 0 && len(subjects) == 0 {
+		return nil
+	}
+	subjects = slices.Concat(subjects, types, slices.Sorted(maps.Values(c.Subjects)))
+	for _, key := range slices.Sorted(maps.Keys(c.Contracts)) {
+		if !slices.Contains(subjects, key) {
+			return usagef("%s: contracts: no schema has the subject %q: %s", c.name(), key, suggest(key, slices.Sorted(maps.Values(c.Subjects))))
+		}
+	}
+	return nil
 }
 
 // path converts a PATH of the configuration into a path for the current folder.

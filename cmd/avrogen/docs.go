@@ -87,6 +87,9 @@ needed are removed. DIR/` + docsManifest + ` lists the files of the last run.
 			if err := d.settings(cmd, cfg); err != nil {
 				return err
 			}
+			if err := a.checkSubjects(cfg, args); err != nil {
+				return err
+			}
 			return d.run(cmd.Context(), cfg, args)
 		},
 	}

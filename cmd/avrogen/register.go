@@ -6,9 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -81,6 +83,9 @@ that are already registered stay unchanged, so a second run changes nothing.
 			if args, err = r.config.paths(args); err != nil {
 				return err
 			}
+			if err = a.checkSubjects(r.config, args, append(slices.Collect(maps.Values(r.subjects)), r.subject)...); err != nil {
+				return err
+			}
 			if r.client, err = a.openNeededRegistry(r.url, r.config); err != nil {
 				return err
 			}
@@ -110,6 +115,20 @@ type entry struct {
 
 	version int // in the registry, or 0 if the schema is not registered
 	id      int
+}
+
+// same reports whether two entries are the same schema for the same subject.
+func (e *entry) same(other *entry) bool {
+	return e.schema == other.schema && e.subject == other.subject && reflect.DeepEqual(e.Contract, other.Contract)
+}
+
+// pos returns the place of the schema. If the schema is also in other files,
+// the place is the file of the entry.
+func (e *entry) pos() string {
+	if e.schema.Pos.File != e.file {
+		return e.file
+	}
+	return e.schema.Pos.String()
 }
 
 func (r *registrar) run(ctx context.Context, paths []string) error {
@@ -230,6 +249,12 @@ func (r *registrar) entries(set *avsc.Set, named []string) ([]*entry, error) {
 			if e.Contract, err = r.config.contract(e.subject, f.Name, os.ReadFile); err != nil {
 				return nil, contractError(err)
 			}
+			if i := slices.IndexFunc(entries, e.same); i >= 0 {
+				if asked(f) {
+					entries[i] = e // another file has an equal definition
+				}
+				continue
+			}
 			entries = append(entries, e)
 		}
 	}
@@ -299,7 +324,7 @@ func distinct(entries []*entry) error {
 	bySubject := map[string]*entry{}
 	for _, e := range entries {
 		if other := bySubject[e.subject]; other != nil {
-			return usagef("%s and %s have the same subject %s: give one of them another subject", other.schema.Pos, e.schema.Pos, e.subject)
+			return usagef("%s and %s have the same subject %s: give one of them another subject", other.pos(), e.pos(), e.subject)
 		}
 		bySubject[e.subject] = e
 	}

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -257,25 +259,50 @@ func findAbove(dir, name string) (string, error) {
 // parse fills c from the text of a file. It reports every unknown key, with its
 // place and a suggestion for the intended key.
 func (c *config) parse(name string, text []byte) error {
-	var document yaml.Node
-	if err := yaml.Unmarshal(text, &document); err != nil {
-		return fmt.Errorf("%s: %s", filepath.ToSlash(name), strings.TrimPrefix(err.Error(), "yaml: "))
-	}
-	if len(document.Content) == 0 {
+	var document, second yaml.Node
+	name = filepath.ToSlash(name)
+	decoder := yaml.NewDecoder(bytes.NewReader(text))
+	if err := decoder.Decode(&document); errors.Is(err, io.EOF) || err == nil && len(document.Content) == 0 {
 		return nil // an empty file
+	} else if err != nil {
+		return yamlError(name, err)
+	}
+	if err := decoder.Decode(&second); err == nil && second.Content[0].Tag != "!!null" {
+		return fmt.Errorf("%s:%d:%d: a second document has no effect: remove the line --- and the text below, or join both documents", name, second.Line, second.Column)
+	} else if err != nil && !errors.Is(err, io.EOF) {
+		return yamlError(name, err)
 	}
 	root := document.Content[0]
-	if errs := checkKeys(filepath.ToSlash(name), root, reflect.TypeFor[config]()); len(errs) > 0 {
+	if errs := checkValue(name, "", root, reflect.TypeFor[config]()); len(errs) > 0 {
 		return errors.Join(errs...)
 	}
 	if err := root.Decode(c); err != nil {
 		var at *valueError
 		if errors.As(err, &at) {
-			return fmt.Errorf("%s:%d:%d: %w", filepath.ToSlash(name), at.line, at.col, at.err)
+			return fmt.Errorf("%s:%d:%d: %w", name, at.line, at.col, at.err)
 		}
-		return fmt.Errorf("%s: %s", filepath.ToSlash(name), strings.TrimPrefix(err.Error(), "yaml: "))
+		return yamlError(name, err)
 	}
 	return nil
+}
+
+// yamlError adds the name of the file to the errors of the YAML package. Their
+// texts begin with the line.
+func yamlError(name string, err error) error {
+	texts := []string{strings.TrimPrefix(err.Error(), "yaml: ")}
+	var several *yaml.TypeError
+	if errors.As(err, &several) {
+		texts = several.Errors
+	}
+	errs := make([]error, len(texts))
+	for i, text := range texts {
+		if line, rest, ok := strings.Cut(strings.TrimPrefix(text, "line "), ": "); ok && strings.HasPrefix(text, "line ") {
+			errs[i] = fmt.Errorf("%s:%s: %s", name, line, rest)
+		} else {
+			errs[i] = fmt.Errorf("%s: %s", name, text)
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // valueError is a wrong value and its place.
@@ -286,23 +313,65 @@ type valueError struct {
 
 func (e *valueError) Error() string { return e.err.Error() }
 
-// checkKeys finds the keys of a mapping without a tag in the struct t.
-func checkKeys(name string, node *yaml.Node, t reflect.Type) []error {
-	if node.Kind != yaml.MappingNode {
-		return []error{fmt.Errorf("%s:%d:%d: expected keys with values, such as %s",
-			name, node.Line, node.Column, strings.Join(keysOf(t), ", "))}
+// checkValue finds values that the type t cannot hold, and keys without a tag
+// in a struct. The key is the key of the value, or "" for the whole file.
+func checkValue(name, key string, value *yaml.Node, t reflect.Type) []error {
+	if value.Kind == yaml.AliasNode {
+		value = value.Alias
+	}
+	expected := func(kind string) []error {
+		if key != "" {
+			kind = key + ": expected " + kind
+		} else {
+			kind = "expected " + kind
+		}
+		return []error{fmt.Errorf("%s:%d:%d: %s", name, value.Line, value.Column, kind)}
+	}
+	isURL := t == reflect.TypeFor[registryConfig]() && value.Kind == yaml.ScalarNode
+	readsItself := t != reflect.TypeFor[registryConfig]() && reflect.PointerTo(t).Implements(reflect.TypeFor[yaml.Unmarshaler]())
+	if key != "" && value.Tag == "!!null" || isURL || readsItself || t == reflect.TypeFor[yaml.Node]() {
+		return nil
 	}
 	var errs []error
-	for i := 0; i+1 < len(node.Content); i += 2 {
-		key, value := node.Content[i], node.Content[i+1]
-		field, ok := fieldOfKey(t, key.Value)
-		switch {
-		case !ok:
-			errs = append(errs, fmt.Errorf("%s:%d:%d: unknown key %q: %s",
-				name, key.Line, key.Column, key.Value, adviceOnKey(key.Value, t)))
-		case field.Type == reflect.TypeFor[registryConfig]() && value.Kind == yaml.ScalarNode: // only a URL
-		case field.Type.Kind() == reflect.Struct && value.Tag != "!!null":
-			errs = append(errs, checkKeys(name, value, field.Type)...)
+	switch t.Kind() {
+	case reflect.Struct:
+		if value.Kind != yaml.MappingNode {
+			return expected("keys with values, such as " + strings.Join(keysOf(t), ", "))
+		}
+		for i := 0; i+1 < len(value.Content); i += 2 {
+			key, value := value.Content[i], value.Content[i+1]
+			field, ok := fieldOfKey(t, key.Value)
+			if !ok {
+				errs = append(errs, fmt.Errorf("%s:%d:%d: unknown key %q: %s",
+					name, key.Line, key.Column, key.Value, adviceOnKey(key.Value, t)))
+				continue
+			}
+			errs = append(errs, checkValue(name, key.Value, value, field.Type)...)
+		}
+	case reflect.Slice:
+		if value.Kind == yaml.ScalarNode {
+			return expected("a list, such as [" + value.Value + "]")
+		}
+		if value.Kind != yaml.SequenceNode {
+			return expected("a list")
+		}
+		for _, element := range value.Content {
+			errs = append(errs, checkValue(name, key, element, t.Elem())...)
+		}
+	case reflect.Map:
+		if value.Kind != yaml.MappingNode {
+			return expected("keys with values")
+		}
+		for i := 0; i+1 < len(value.Content); i += 2 {
+			errs = append(errs, checkValue(name, value.Content[i].Value, value.Content[i+1], t.Elem())...)
+		}
+	case reflect.String:
+		if value.Kind != yaml.ScalarNode {
+			return expected("a text")
+		}
+	case reflect.Bool:
+		if value.Decode(new(bool)) != nil {
+			return expected("true or false")
 		}
 	}
 	return errs

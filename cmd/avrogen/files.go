@@ -27,8 +27,9 @@ type staging struct {
 }
 
 // write writes each file as a whole and then calls finish, unless finish is
-// nil. write creates folders, and keeps the permissions of existing files. A
-// file with the right content stays unchanged. If write returns an error, or if
+// nil. write creates folders, and keeps the permissions of existing files. For
+// a symbolic link, write changes the file of the link. A file with the right
+// content stays unchanged. If write returns an error, or if
 // ctx ends before all files are written, no file was changed.
 func (s *staging) write(ctx context.Context, files []output, finish func() error) error {
 	for _, f := range files {
@@ -74,6 +75,9 @@ func (s *staging) stage(ctx context.Context, f output) error {
 		if info, err := os.Stat(f.name); err == nil {
 			mode = info.Mode().Perm()
 		}
+	}
+	if file, err := filepath.EvalSymlinks(f.name); err == nil {
+		f.name = file // renaming to the link would replace the link
 	}
 	dir := filepath.Dir(f.name)
 	if err := os.MkdirAll(dir, 0o755); err != nil {

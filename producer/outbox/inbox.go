@@ -90,6 +90,11 @@ type topicPartition struct {
 // source.Temporary or wraps [serde.ErrRegistry], if the database does not
 // answer, or if the connection of tx has ended. The inbox then reads the
 // messages again after a pause.
+//
+// InboxFunction must not end the transaction, for example by tx.Commit or by a
+// statement that commits implicitly. After some errors, for example a deadlock,
+// MySQL rolls the transaction back. So return the error of each statement. If
+// the transaction has ended, Run ends with an error, and no offset is stored.
 type InboxFunction[In any] func(ctx context.Context, tx *sql.Tx, m processor.Consumed[In]) error
 
 // InboxOption changes an [Inbox]. The zero InboxOption does nothing.
@@ -255,6 +260,16 @@ type databaseError struct{ error }
 
 func (e databaseError) Unwrap() error { return e.error }
 
+// endedError says that the transaction has ended inside the function.
+type endedError struct{ error }
+
+func (e endedError) Error() string {
+	return "the transaction has ended inside the function, so the inbox cannot store the offsets: do not commit or roll back in the function, " +
+		"run no statement that commits implicitly, and return the error of each statement: " + e.error.Error()
+}
+
+func (e endedError) Unwrap() error { return e.error }
+
 // errConflict says that another instance has committed offsets of a partition.
 var errConflict = errors.New("another instance has committed offsets of the partition")
 
@@ -266,6 +281,8 @@ const maxUnreadable = 3
 // isRetriable reports whether another attempt may succeed.
 func (b *Inbox[In]) isRetriable(ctx context.Context, err error) bool {
 	switch {
+	case errors.As(err, new(endedError)): // another attempt may repeat effects that are committed
+		return false
 	case source.IsTemporary(err), errors.Is(err, errConflict), errors.Is(err, serde.ErrRegistry):
 		return true
 	case errors.As(err, new(databaseError)): // a missing table is permanent, and other errors may be temporary
@@ -407,18 +424,34 @@ func (b *Inbox[In]) store(ctx context.Context, batch []*transport.ConsumedMessag
 		return databaseError{err}
 	}
 	defer func() { _ = tx.Rollback() }()
+	if err := b.savepoint(ctx, tx, "SAVEPOINT "); err != nil {
+		return databaseError{err}
+	}
 	after := map[topicPartition]int64{}
 	for _, m := range batch {
 		if err := b.handleMessage(ctx, tx, m); err != nil {
-			if isLost(ctx, tx) { // whatever the function says
+			switch {
+			case errors.Is(err, sql.ErrTxDone): // an earlier message has ended the transaction
+				err = endedError{err}
+			case isLost(ctx, tx): // whatever the function says
 				err = databaseError{err}
 			}
 			return fmt.Errorf("%s[%d]@%d: %w", m.Topic, m.Partition, m.Offset, err)
 		}
 		after[topicPartition{m.Topic, m.Partition}] = m.Offset + 1
 	}
+	if err := b.savepoint(ctx, tx, "RELEASE SAVEPOINT "); err != nil {
+		if isLost(ctx, tx) {
+			return databaseError{err}
+		}
+		return endedError{err}
+	}
 	for p, at := range after {
-		if err := b.advance(ctx, tx, p, at); err != nil {
+		err := b.advance(ctx, tx, p, at)
+		if errors.Is(err, sql.ErrTxDone) {
+			err = endedError{err}
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -429,6 +462,18 @@ func (b *Inbox[In]) store(ctx context.Context, batch []*transport.ConsumedMessag
 		b.next[p].stored = at
 	}
 	return nil
+}
+
+// savepoint sets or releases a savepoint in MySQL. MySQL rolls a transaction
+// back after a deadlock, and commits a transaction at a statement such as
+// CREATE TABLE. If the function ignores this, the next statements are no longer
+// in a transaction. The savepoint then does not exist.
+func (b *Inbox[In]) savepoint(ctx context.Context, tx *sql.Tx, statement string) error {
+	if b.dialect != MySQL {
+		return nil // an error of the next statement shows the same
+	}
+	_, err := tx.ExecContext(ctx, statement+"avroline_inbox")
+	return err
 }
 
 // isLost reports whether the connection of a transaction has ended. The first

@@ -171,3 +171,61 @@ func TestInboxMayNotWrite(t *testing.T) {
 		}
 	}
 }
+
+// TestInboxTransactionEnded checks functions that end the transaction, or that
+// overlook that MySQL has ended the transaction. Run ends, and no message is
+// skipped or handled endlessly.
+func TestInboxTransactionEnded(t *testing.T) {
+	t.Parallel()
+	commit := func(_ context.Context, tx *sql.Tx) { _ = tx.Commit() }
+	for name, tc := range map[string]struct {
+		d    outbox.Dialect
+		ends func(ctx context.Context, tx *sql.Tx)
+	}{
+		"commit in SQLite":          {outbox.SQLite, commit},
+		"commit in MariaDB":         {outbox.MySQL, commit},
+		"rolled back by MariaDB":    {outbox.MySQL, func(ctx context.Context, tx *sql.Tx) { _, _ = tx.ExecContext(ctx, "ROLLBACK") }}, // like a deadlock
+		"implicit commit (MariaDB)": {outbox.MySQL, func(ctx context.Context, tx *sql.Tx) { _, _ = tx.ExecContext(ctx, "CREATE TABLE other (n int)") }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newFixture(t, tc.d)
+			p.createBilling()
+			in := p.Topic("in", 1)
+			p.Seed(p.reg, in, 10, nil)
+			calls := 0
+			f := func(ctx context.Context, tx *sql.Tx, m processor.Consumed[event]) error {
+				if calls++; calls > 20 {
+					return errors.New("endless")
+				}
+				if err := p.bill(ctx, tx, m); err != nil {
+					return source.Temporary(err)
+				}
+				if m.Offset == 9 {
+					tc.ends(ctx, tx)
+				}
+				return nil
+			}
+			ctx, cancel := context.WithCancel(copytest.Ctx(t))
+			defer cancel()
+			go func() { // ends a Run that stores offsets
+				for n := 0; ctx.Err() == nil && n == 0; n, _ = p.offsets() {
+					copytest.WaitFor(ctx, 50*time.Millisecond)
+				}
+				cancel()
+			}()
+			if err := p.billing(in, f).Run(ctx); err == nil || !strings.Contains(err.Error(), "transaction has ended") {
+				t.Errorf("got %v", err)
+			}
+			if n, err := p.offsets(); err != nil || n != 0 {
+				t.Errorf("%d offsets are stored, %v", n, err)
+			}
+		})
+	}
+}
+
+// offsets returns the number of stored offsets.
+func (p *fixture) offsets() (n int, err error) {
+	err = p.db.QueryRow("SELECT COUNT(*) FROM inbox").Scan(&n)
+	return n, err
+}

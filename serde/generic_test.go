@@ -178,8 +178,8 @@ func TestGenericJSONMistakesHaveAPlace(t *testing.T) {
 func TestGenericFloats(t *testing.T) {
 	t.Parallel()
 	for schema, values := range map[string][]string{
-		`"float"`:  {"0", "-0", "0.5", "-1.401298464324817e-45", `"NaN"`, `"Infinity"`, `"-Infinity"`},
-		`"double"`: {"0", "-0", "0.1", "5e-324", `"NaN"`, `"Infinity"`, `"-Infinity"`},
+		`"float"`:  {"0", "-0.0", "0.5", "-1.401298464324817e-45", `"NaN"`, `"Infinity"`, `"-Infinity"`},
+		`"double"`: {"0", "-0.0", "0.1", "5e-324", `"NaN"`, `"Infinity"`, `"-Infinity"`},
 	} {
 		g := mustGeneric(t, schema)
 		for _, v := range values {

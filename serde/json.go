@@ -325,7 +325,16 @@ func appendFloat(dst []byte, f float64) []byte {
 		}
 		return append(dst, `"Infinity"`...)
 	}
-	return strconv.AppendFloat(dst, f, 'g', -1, 64)
+	return appendFinite(dst, f, 64)
+}
+
+// appendFinite appends a number. Java takes -0 for the integer 0, so a negative
+// zero is -0.0.
+func appendFinite(dst []byte, f float64, bits int) []byte {
+	if f == 0 && math.Signbit(f) {
+		return append(dst, "-0.0"...)
+	}
+	return strconv.AppendFloat(dst, f, 'g', -1, bits)
 }
 
 // appendString replaces invalid UTF-8 by U+FFFD, because JSON cannot contain

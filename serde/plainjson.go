@@ -373,12 +373,15 @@ func decimalFromText(s *avsc.Schema, v *avsc.Value, text string) (any, error) {
 	shift := s.Logical.Scale - len(fraction)
 	if scientific {
 		n, err := strconv.ParseInt(exponent, 10, 32)
-		if err != nil || n > longestDecimal || n < -longestDecimal {
+		if err != nil {
 			return no("its exponent is out of range")
 		}
 		shift += int(n)
 	}
 	n, _ := new(big.Int).SetString(whole+fraction, 10)
+	if n.Sign() != 0 && (shift > longestDecimal || shift < -longestDecimal) {
+		return no("its exponent is out of range")
+	}
 	if n.Sign() != 0 && shift > 0 {
 		if shift > s.Logical.Precision {
 			return no("it has too many digits")
@@ -549,15 +552,23 @@ func appendDuration(dst, b []byte) []byte {
 	return append(dst, `S"`...)
 }
 
+// longestFraction is the largest scale of a decimal that is written without an
+// exponent. The zeros of a larger scale could take gigabytes.
+const longestFraction = 64
+
 func appendDecimal(dst, b []byte, scale int) []byte {
 	n := unscaled.Read(b)
 	digits := new(big.Int).Abs(n).String()
-	if len(digits) <= scale {
-		digits = strings.Repeat("0", scale+1-len(digits)) + digits
-	}
 	dst = append(dst, '"')
 	if n.Sign() < 0 {
 		dst = append(dst, '-')
+	}
+	if scale > longestFraction {
+		dst = append(append(dst, digits...), "e-"...)
+		return append(strconv.AppendInt(dst, int64(scale), 10), '"')
+	}
+	if len(digits) <= scale {
+		digits = strings.Repeat("0", scale+1-len(digits)) + digits
 	}
 	dst = append(dst, digits[:len(digits)-scale]...)
 	if scale > 0 {
@@ -575,7 +586,7 @@ func (g *Generic) appendPlain(dst []byte, s *avsc.Schema, v any) ([]byte, error)
 		return appendPlainNumber(dst, s, v), nil
 	case float32:
 		if f := float64(v); f-f == 0 { // finite
-			return strconv.AppendFloat(dst, f, 'g', -1, 32), nil
+			return appendFinite(dst, f, 32), nil
 		}
 	case []byte:
 		return appendPlainBytes(dst, s, v), nil

@@ -46,6 +46,7 @@ var plainCases = []struct{ name, schema, avro, plain string }{
 	{"local", `{"type":"long","logicalType":"local-timestamp-millis"}`, `0`, `"1970-01-01T00:00:00"`},
 	{"decimal", `{"type":"bytes","logicalType":"decimal","precision":9,"scale":2}`, `"\u0004\u00e2"`, `"12.50"`},
 	{"negative decimal", `{"type":"bytes","logicalType":"decimal","precision":9,"scale":2}`, `"\u00ff"`, `"-0.01"`},
+	{"decimal of a huge scale", `{"type":"bytes","logicalType":"decimal","precision":2147483647,"scale":2147483647}`, `"\u00ff"`, `"-1e-2147483647"`},
 	{"decimal on fixed", `{"type":"fixed","name":"F","size":4,"logicalType":"decimal","precision":9,"scale":0}`, `"\u00ff\u00ff\u00ff\u0080"`, `"-128"`},
 	{
 		"uuid on fixed", `{"type":"fixed","name":"F","size":16,"logicalType":"uuid"}`,
@@ -57,6 +58,7 @@ var plainCases = []struct{ name, schema, avro, plain string }{
 	},
 	{"bytes", `"bytes"`, `"\u0000\u00ff"`, `"AP8="`},
 	{"float", `"float"`, `0.10000000149011612`, `0.1`},
+	{"negative zero", `"float"`, `-0.0`, `-0.0`},
 	{"infinity", `"float"`, `"-Infinity"`, `"-Infinity"`},
 	{"a fixed of no bytes", `["null",{"type":"fixed","name":"F","size":0}]`, `{"F":""}`, `""`},
 	{
@@ -114,6 +116,7 @@ func TestPlainJSONMistakes(t *testing.T) {
 		{"a rounded decimal", in(`{"type":"bytes","logicalType":"decimal","precision":4,"scale":1}`), `{"f":["1.25"]}`, `1:7: f[0]: "1.25" is no decimal of precision 4 and scale 1: it would be rounded`},
 		{"a long decimal", in(`{"type":"bytes","logicalType":"decimal","precision":4,"scale":1}`), `{"f":[1e9]}`, `it has too many digits`},
 		{"a huge exponent", in(`{"type":"bytes","logicalType":"decimal","precision":4,"scale":1}`), `{"f":["1e999999999"]}`, `exponent is out of range`},
+		{"a huge scale", in(`{"type":"bytes","logicalType":"decimal","precision":2147483647,"scale":2147483647}`), `{"f":[1]}`, `exponent is out of range`},
 		{"a fine time", in(`{"type":"long","logicalType":"timestamp-millis"}`), `{"f":["2026-01-01T00:00:00.0001Z"]}`, `finer than the unit`},
 		{"no zone", in(`{"type":"long","logicalType":"timestamp-millis"}`), `{"f":["2026-01-01T00:00:00"]}`, `is no timestamp`},
 		{"a zone", in(`{"type":"long","logicalType":"local-timestamp-millis"}`), `{"f":["2026-01-01T00:00:00Z"]}`, `is no local timestamp`},

@@ -35,6 +35,9 @@ var errTooLarge = errors.New("the block is larger than the limit (WithMaxBlock)"
 
 // decompress returns the data of a block, at most limit bytes.
 func (c Codec) decompress(block []byte, limit int64) ([]byte, error) {
+	// The writer chooses the window of XZ and Zstandard, and the window may be
+	// much larger than the block. A small limit must not refuse such a block.
+	window := max(limit, DefaultMaxBlock)
 	switch c {
 	case Null:
 		return block, nil
@@ -45,16 +48,14 @@ func (c Codec) decompress(block []byte, limit int64) ([]byte, error) {
 	case Bzip2:
 		return readLimited(bzip2.NewReader(bytes.NewReader(block)), limit)
 	case XZ:
-		// The file chooses the size of the dictionary, so the reader needs a
-		// limit.
-		r, err := xz.NewReader(bytes.NewReader(block), uint32(min(limit, math.MaxUint32)))
+		r, err := xz.NewReader(bytes.NewReader(block), uint32(min(window, math.MaxUint32)))
 		if err != nil {
 			return nil, err
 		}
 		return readLimited(r, limit)
 	case Zstandard:
 		r, err := zstd.NewReader(bytes.NewReader(block), zstd.WithDecoderConcurrency(1),
-			zstd.WithDecoderMaxMemory(uint64(limit)), zstd.WithDecoderLowmem(true))
+			zstd.WithDecoderMaxMemory(uint64(window)), zstd.WithDecoderLowmem(true))
 		if err != nil {
 			return nil, err
 		}

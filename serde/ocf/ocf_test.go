@@ -420,24 +420,50 @@ func TestDecompressionBomb(t *testing.T) {
 	}
 }
 
-// TestOptionalCodecs reads blocks that Python's bz2 and lzma have compressed.
+// TestOptionalCodecs reads blocks that Python's bz2 and lzma have compressed,
+// and a block of Zstandard. The windows of XZ and Zstandard are larger than
+// the limit of the block.
 func TestOptionalCodecs(t *testing.T) {
 	t.Parallel()
 	for codec, block := range map[ocf.Codec]string{
-		ocf.Bzip2: "425a68393141592653591488b7ea0000004000150020002198198461772453850901488b7ea0",
-		ocf.XZ:    "fd377a585a000004e6d6b4460200210116000000742fe5a3010002020406000009248fd9e221c7da00011b030b2fb9101fb6f37d010000000004595a",
+		ocf.Bzip2:     "425a68393141592653591488b7ea0000004000150020002198198461772453850901488b7ea0",
+		ocf.XZ:        "fd377a585a000004e6d6b4460200210116000000742fe5a3010002020406000009248fd9e221c7da00011b030b2fb9101fb6f37d010000000004595a",
+		ocf.Zstandard: "28b52ffd0058190000020406", // a window of 2 MiB
 	} {
 		data, err := hex.DecodeString(block)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if n, err := readAll(container(`"long"`, string(codec), 3, data, int64(len(data)))); n != 3 || err != nil {
+		if n, err := readAll(container(`"long"`, string(codec), 3, data, int64(len(data))), ocf.WithMaxBlock(1000)); n != 3 || err != nil {
 			t.Errorf("%s: %d values, %v", codec, n, err)
 		}
 		data[len(data)/2] ^= 0x10
 		if _, err := readAll(container(`"long"`, string(codec), 3, data, int64(len(data)))); err == nil {
 			t.Errorf("%s: a damaged block was read", codec)
 		}
+	}
+}
+
+// TestBlockSize checks that only a single large value exceeds the size of a
+// block. A reader with the limit of the writer must read the file.
+func TestBlockSize(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	w, err := ocf.NewGenericWriter(&out, `"string"`, ocf.WithBlockSize(16))
+	if err != nil {
+		t.Fatal(err)
+	}
+	values := []string{"12345", "123456789", "1", "123456789012345", "", "12345678"}
+	for _, s := range values {
+		if err := w.Append(append(binary.AppendVarint(nil, int64(len(s))), s...)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := readAll(out.Bytes(), ocf.WithMaxBlock(16)); n != len(values) || err != nil {
+		t.Errorf("%d values, %v", n, err)
 	}
 }
 

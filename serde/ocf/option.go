@@ -19,7 +19,8 @@ type readerConfig struct {
 
 // WithMaxBlock limits the size of a block in bytes, before and after
 // decompression. Default [DefaultMaxBlock]. A reader needs memory for about
-// twice this size, plus the values.
+// twice this size, plus the values. The window of [XZ] and [Zstandard] takes
+// more memory, up to the larger of the limit and [DefaultMaxBlock].
 func WithMaxBlock(bytes int64) ReaderOption {
 	return ReaderOption{func(c *readerConfig) error {
 		if bytes < 1 {
@@ -73,9 +74,9 @@ func WithCodec(c Codec) WriterOption {
 	return WriterOption{func(w *writerConfig) error { w.codec = c; return nil }}
 }
 
-// WithBlockSize sets the size at which a block is written, in bytes before
-// compression. Default 64 KiB. A larger block compresses better, but every
-// reader needs more memory.
+// WithBlockSize sets the largest size of a block, in bytes before compression.
+// Only a single larger value makes a larger block. Default 64 KiB. A larger
+// block compresses better, but every reader needs more memory.
 func WithBlockSize(bytes int) WriterOption {
 	return WriterOption{func(w *writerConfig) error {
 		if bytes < 1 || bytes > DefaultMaxBlock {

@@ -51,7 +51,15 @@ func createFile(dst io.Writer, schema string, opts []WriterOption) (*file, error
 }
 
 // countValue counts a value that was appended to data, and writes a full block.
+// A value that does not fit the block begins the next block.
 func (f *file) countValue(data []byte) error {
+	if old := len(f.data); f.count > 0 && len(data) > f.block {
+		f.data = data[:old]
+		if err := f.flush(); err != nil {
+			return err
+		}
+		data = append(f.data, data[old:]...) // f.data is empty and has the memory of data
+	}
 	f.data = data
 	f.count++
 	// The count limits values without bytes, because readers limit them too.

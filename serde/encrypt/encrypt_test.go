@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -361,6 +362,47 @@ func TestShortDeadlines(t *testing.T) {
 				}
 				time.Sleep(2 * time.Hour) // until the KMS has answered
 			})
+		})
+	}
+}
+
+type brokenKMS struct {
+	KMS
+	fail func()
+}
+
+func (k brokenKMS) GetAEAD(uri string) (tink.AEAD, error) {
+	k.fail()
+	return k.KMS.GetAEAD(uri)
+}
+
+// TestBrokenKMS checks that a client of a KMS that panics or ends its goroutine
+// makes an error. No caller could recover the panic.
+func TestBrokenKMS(t *testing.T) {
+	t.Parallel()
+	local, err := LocalKMS("mysecret")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		fail func()
+		want string
+	}{
+		"works":  {func() {}, ""},
+		"panics": {func() { panic("no " + "region") }, "panicked: no region"},
+		"Goexit": {runtime.Goexit, "has ended its goroutine"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			reg := newFake(ruleSetOf("ENCRYPT", nil))
+			k, err := NewKeys(reg, WithKMS(brokenKMS{local, c.fail}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer k.Close()
+			if _, err := write(t.Context(), reg, k); (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v, want %q", err, c.want)
+			}
 		})
 	}
 }

@@ -93,13 +93,19 @@ func (k kek) call(ctx context.Context, f func(tink.AEAD) ([]byte, error)) ([]byt
 		}
 		done := make(chan result, 1)
 		go func() {
+			r := result{err: errors.New("the client of the KMS has ended its goroutine")}
+			defer func() {
+				if v := recover(); v != nil { // nobody else could recover it
+					r.err = fmt.Errorf("the client of the KMS panicked: %v", v)
+				}
+				done <- r
+			}()
 			key, err := kms.GetAEAD(k.uri)
-			if err != nil {
-				done <- result{nil, err}
-				return
+			var out []byte
+			if err == nil {
+				out, err = f(key)
 			}
-			out, err := f(key)
-			done <- result{out, err}
+			r = result{out, err}
 		}()
 		select {
 		case r := <-done:

@@ -126,6 +126,42 @@ func TestTokenRefused(t *testing.T) {
 	}
 }
 
+// TestTokenCredentialsRefused checks that wrong credentials are sent once in
+// ten seconds, and not for each event, because the issuer would lock the
+// account. The control is an issuer that is down, which is asked each time.
+func TestTokenCredentialsRefused(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		asked, status := 0, 401
+		f := &fakeRegistry{answer: func(_ int, r *http.Request) (*http.Response, error) { return stringSchema(r), nil }}
+		c := f.client(t, registry.WithRetries(0, 0, 0), registry.WithTokenSource(&registry.ClientCredentials{
+			TokenURL: "http://issuer.invalid", ClientID: "me", ClientSecret: "s3cr3t",
+			HTTPClient: &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+				asked++
+				return reply(r, status, `{"access_token":"tok"}`), nil
+			})},
+		}))
+		ask := func(want int, text string) {
+			t.Helper()
+			asked = 0
+			for id := range 100 {
+				if _, err := c.SchemaByID(t.Context(), "", id); err == nil && text != "" || err != nil && (text == "" || !strings.Contains(err.Error(), text)) {
+					t.Fatal(err)
+				}
+			}
+			if asked != want {
+				t.Errorf("%d requests for a token, want %d", asked, want)
+			}
+		}
+		ask(1, "answered 401")
+		time.Sleep(10 * time.Second)
+		status = 503
+		ask(100, "answered 503")
+		status = 200
+		ask(1, "")
+	})
+}
+
 func TestClientCredentials(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()

@@ -39,6 +39,8 @@ type tokens struct {
 
 	mu      sync.Mutex
 	current token
+	refused error     // the last refusal of the credentials, or nil
+	until   time.Time // the time until which refused is repeated
 }
 
 type token struct {
@@ -79,7 +81,30 @@ func (t *tokens) get(ctx context.Context) (token, error) {
 	return tok, nil
 }
 
+// fetch gets a token from the source. If the source refused the credentials in
+// the last ten seconds, fetch repeats the refusal. Otherwise a stream of events
+// would send wrong credentials until the account is locked.
 func (t *tokens) fetch(ctx context.Context, _ *Work) (token, error) {
+	t.mu.Lock()
+	refused, until := t.refused, t.until
+	t.mu.Unlock()
+	if refused != nil && time.Now().Before(until) {
+		return token{}, refused
+	}
+	tok, err := t.ask(ctx)
+	var refusal *oauth.RefusedError
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.refused = nil; errors.As(err, &refusal) {
+		t.refused, t.until = err, time.Now().Add(refusedFor)
+	}
+	if err == nil {
+		t.current = tok
+	}
+	return tok, err
+}
+
+func (t *tokens) ask(ctx context.Context) (token, error) {
 	ctx, cancel := context.WithTimeout(ctx, tokenTimeout)
 	defer cancel()
 	given, err := t.source.Token(ctx)
@@ -95,9 +120,6 @@ func (t *tokens) fetch(ctx context.Context, _ *Work) (token, error) {
 	if !tok.expires.IsZero() {
 		tok.renew = tok.expires.Add(-renewMargin(time.Until(tok.expires)))
 	}
-	t.mu.Lock()
-	t.current = tok
-	t.mu.Unlock()
 	return tok, nil
 }
 
@@ -110,8 +132,12 @@ func (t *tokens) forget(text string) {
 	}
 }
 
-// tokenTimeout limits a single call of a token source.
-const tokenTimeout = 10 * time.Second
+const (
+	// tokenTimeout limits a single call of a token source.
+	tokenTimeout = 10 * time.Second
+	// refusedFor is how long a refusal of the credentials is repeated.
+	refusedFor = 10 * time.Second
+)
 
 // tokenError is a failure to get a token.
 type tokenError struct{ err error }

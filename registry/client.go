@@ -37,6 +37,7 @@ type Client struct {
 	foundVersions   *cache.Memo[findKey, Version]
 	parts           *cache.Memo[partKey, *rest.Answer] // versions that references name
 	latest          *latestVersions
+	withMetadata    metadataLookups
 	listUnsupported atomic.Bool // the registry has no list of the versions of a subject
 	hooks           hooks
 }
@@ -99,6 +100,7 @@ func newClient(urls []string, cfg *config) (*Client, error) {
 		foundVersions: cache.NewMemo[findKey, Version](b, cfg.schemas, isAbsent[findKey]),
 		parts:         cache.NewMemo[partKey, *rest.Answer](b, cfg.schemas, nil),
 		latest:        newLatestVersions(cfg.schemas),
+		withMetadata:  metadataLookups{failures: cache.NewFailures(cfg.schemas, isAbsent[metadataKey])},
 	}
 	c.ids = cache.NewMemo[idKey, Version](b, cfg.schemas, func(key idKey, err error) bool {
 		return isAbsent(key, err) && !c.writes.hasID(key)
@@ -146,6 +148,7 @@ func (c *Client) forgetFailures(subject string) {
 	c.registered.Failures.Forget(on)
 	c.lookups.Failures.Forget(on)
 	c.foundVersions.Failures.Forget(func(key findKey) bool { return subject == "" || key.subject == subject })
+	c.withMetadata.failures.Forget(func(key metadataKey) bool { return subject == "" || key.subject == subject })
 	c.latest.failures.Forget(func(name string) bool { return subject == "" || name == subject })
 }
 

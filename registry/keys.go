@@ -38,6 +38,10 @@ func newSchemaKey(subject string, s Schema) schemaKey {
 // findKey names a schema that is searched among the versions of a subject.
 type findKey struct{ subject, text string }
 
+// metadataKey names a search for a version by its metadata. query has the
+// properties.
+type metadataKey struct{ subject, query string }
+
 func (k idKey) fact() cache.Fact { return cache.Fact{Kind: "id", Name: k.context + strconv.Itoa(k.id)} }
 
 func (k schemaKey) fact() cache.Fact {

@@ -3,10 +3,13 @@ package registry
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 
+	"github.com/avroline/avroline/registry/internal/cache"
 	"github.com/avroline/avroline/registry/internal/rest"
 )
 
@@ -112,8 +115,9 @@ func (c *Client) Versions(ctx context.Context, subject string, opts ...ListOptio
 }
 
 // LatestWithMetadata returns the newest version of a subject whose metadata has
-// all the given properties. Each call asks the registry. If no version matches,
-// the error is [ErrSchemaNotFound]. Registries without metadata answer with
+// all the given properties. Each call asks the registry, and concurrent calls
+// share a request. If no version matches, the error is [ErrSchemaNotFound]. The
+// client caches the error for a second. Registries without metadata answer with
 // another 404.
 func (c *Client) LatestWithMetadata(ctx context.Context, subject string, metadata map[string]string) (Version, error) {
 	if !c.hooks.answers {
@@ -123,25 +127,42 @@ func (c *Client) LatestWithMetadata(ctx context.Context, subject string, metadat
 }
 
 func (c *Client) askWithMetadata(ctx context.Context, subject string, metadata map[string]string) (Version, error) {
-	v, err := c.withMetadata(ctx, subject, metadata)
+	query := url.Values{}
+	for _, k := range slices.Sorted(maps.Keys(metadata)) {
+		query.Add("key", k)
+		query.Add("value", metadata[k])
+	}
+	key := metadataKey{subject, query.Encode()}
+	err := rest.CheckSubject(subject)
+	once := false
+	if err == nil {
+		once, err = c.withMetadata.failures.Find(key)
+	}
+	var v Version
+	if err == nil {
+		v, err = c.withMetadata.flights.Do(ctx, c.background, nil, key, func(ctx context.Context, w *rest.Work) (Version, error) {
+			w.Once = once
+			v, err := c.loadWithMetadata(ctx, w, key)
+			c.withMetadata.failures.Note(key, err)
+			return v, err
+		})
+	}
 	if err != nil {
 		return Version{}, fmt.Errorf("registry: latest version of %q with metadata: %w", subject, err)
 	}
 	return v, nil
 }
 
-func (c *Client) withMetadata(ctx context.Context, subject string, metadata map[string]string) (Version, error) {
-	if err := rest.CheckSubject(subject); err != nil {
-		return Version{}, err
-	}
-	query := url.Values{}
-	for k, v := range metadata {
-		query.Add("key", k)
-		query.Add("value", v)
-	}
-	a, w := new(rest.Answer), rest.NewWork(ctx)
+// metadataLookups shares the requests of LatestWithMetadata.
+type metadataLookups struct {
+	failures *cache.Failures[metadataKey]
+	flights  rest.Flights[metadataKey, Version]
+}
+
+func (c *Client) loadWithMetadata(ctx context.Context, w *rest.Work, key metadataKey) (Version, error) {
+	a := new(rest.Answer)
 	req := rest.Call{
-		Method: http.MethodGet, Path: rest.SubjectPath(subject) + "/metadata", Query: query.Encode(), Form: rest.FormSchema,
+		Method: http.MethodGet, Path: rest.SubjectPath(key.subject) + "/metadata", Query: key.query, Form: rest.FormSchema,
 		NoContent: fmt.Errorf("%w: no version has this metadata", ErrSchemaNotFound), // Apicurio's answer
 	}
 	if err := c.caller(w, rest.NothingWritten).Call(ctx, req, nil, a); err != nil {
@@ -150,7 +171,7 @@ func (c *Client) withMetadata(ctx context.Context, subject string, metadata map[
 	if err := a.CheckAvro(); err != nil {
 		return Version{}, err
 	}
-	return c.asVersion(ctx, w, subject, a)
+	return c.asVersion(ctx, w, key.subject, a)
 }
 
 // SubjectVersion names a version of a subject.

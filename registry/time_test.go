@@ -309,6 +309,47 @@ func TestLatestTTL(t *testing.T) {
 	})
 }
 
+// TestMetadataRequestsAreShared checks that many callers at once cause a single
+// search for a version by its metadata, and that an answer of no version is
+// repeated for a second. The control is a later search, which asks again.
+func TestMetadataRequestsAreShared(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		found := false
+		f := &fakeRegistry{answer: func(_ int, r *http.Request) (*http.Response, error) {
+			time.Sleep(time.Second)
+			if !found {
+				return reply(r, 404, `{"error_code":40403,"message":"no"}`), nil
+			}
+			return reply(r, 200, `{"subject":"s","version":1,"id":1,"schema":"\"string\""}`), nil
+		}}
+		c := f.client(t)
+		ask := func(want int) {
+			t.Helper()
+			before := f.count()
+			var wg sync.WaitGroup
+			for range 50 {
+				wg.Go(func() {
+					_, err := c.LatestWithMetadata(t.Context(), "s", map[string]string{"major": "2", "a": "b"})
+					if found && err != nil || !found && !errors.Is(err, registry.ErrSchemaNotFound) {
+						t.Error(err)
+					}
+				})
+			}
+			wg.Wait()
+			if n := f.count() - before; n != want {
+				t.Errorf("%d requests, want %d", n, want)
+			}
+		}
+		ask(1)
+		ask(0)
+		time.Sleep(time.Second)
+		found = true
+		ask(1)
+		ask(1)
+	})
+}
+
 // TestDenialIsRemembered checks that a client without the right to a subject,
 // or with a wrong URL, asks once per second and not once per event.
 func TestDenialIsRemembered(t *testing.T) {

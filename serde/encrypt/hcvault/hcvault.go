@@ -32,9 +32,9 @@ type Option struct{ apply func(*KMS) error }
 //	approle.secret.id  AppRole; VAULT_APPROLE_SECRET_ID
 //
 // An environment variable counts if its setting is absent. AppRole replaces the
-// token. With AppRole, the KMS logs in at the first use of a key, and again
-// before the lease ends. WithConfig ignores other names, so that one map can
-// hold the settings of several systems.
+// token. With AppRole, the KMS logs in at the first use of a key, again before
+// the lease ends, and again if Vault refuses the token. WithConfig ignores
+// other names, so that one map can hold the settings of several systems.
 func WithConfig(settings map[string]string) Option {
 	settings = maps.Clone(settings)
 	return Option{func(k *KMS) error {
@@ -159,7 +159,47 @@ func (k *KMS) GetAEAD(keyURI string) (tink.AEAD, error) {
 	if err != nil {
 		return nil, fmt.Errorf("hcvault: the key %q: use hcvault://ADDRESS/MOUNT/keys/NAME: %w", keyURI, err)
 	}
-	return key, nil
+	return &aead{k, key}, nil
+}
+
+// aead is a transit key. If Vault refuses the token of AppRole, aead logs in
+// and tries once more, because the token may be revoked or used up.
+type aead struct {
+	kms *KMS
+	key tink.AEAD
+}
+
+func (a *aead) Encrypt(plain, data []byte) ([]byte, error) {
+	return a.kms.loggedInAgain(func() ([]byte, error) { return a.key.Encrypt(plain, data) })
+}
+
+func (a *aead) Decrypt(ciphertext, data []byte) ([]byte, error) {
+	return a.kms.loggedInAgain(func() ([]byte, error) { return a.key.Decrypt(ciphertext, data) })
+}
+
+func (k *KMS) loggedInAgain(call func() ([]byte, error)) ([]byte, error) {
+	token := k.client.Token()
+	out, err := call()
+	var refused *api.ResponseError
+	if !errors.As(err, &refused) || refused.StatusCode != http.StatusForbidden || !k.forgetLogin(token) {
+		return out, err
+	}
+	if err := k.logIn(); err != nil {
+		return nil, err
+	}
+	return call()
+}
+
+// forgetLogin forgets a token that Vault has refused. The result is false if
+// the token is not of AppRole.
+func (k *KMS) forgetLogin(token string) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.client.Token() == token && k.loggedIn {
+		k.loggedIn = false
+		return true
+	}
+	return k.loggedIn // another caller has logged in since
 }
 
 // loginTimeout bounds one login by AppRole.

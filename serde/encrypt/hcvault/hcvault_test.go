@@ -25,6 +25,7 @@ type fakeVault struct {
 	tokens []string // of the transit requests
 	spaces []string // namespaces of all requests
 	logins int
+	uses   int // of a token, before Vault refuses the token; 0 means any number
 }
 
 func newFakeVault(t *testing.T) *fakeVault {
@@ -61,7 +62,13 @@ func (f *fakeVault) transit(from, to string, change func(string) string) http.Ha
 		defer f.mu.Unlock()
 		f.tokens = append(f.tokens, r.Header.Get("X-Vault-Token"))
 		f.spaces = append(f.spaces, r.Header.Get("X-Vault-Namespace"))
-		if r.Header.Get("X-Vault-Token") == "denied" || in["associated_data"] != "" {
+		used := 0
+		for _, token := range f.tokens {
+			if token == r.Header.Get("X-Vault-Token") {
+				used++
+			}
+		}
+		if f.uses > 0 && used > f.uses || r.Header.Get("X-Vault-Token") == "denied" || in["associated_data"] != "" {
 			w.WriteHeader(http.StatusForbidden)
 			fmt.Fprint(w, `{"errors":["1 error occurred: permission denied"]}`)
 			return
@@ -119,6 +126,31 @@ func TestRoundTrip(t *testing.T) {
 	}
 	if plain, err := key.Decrypt([]byte(wrapped), nil); err != nil || string(plain) != "of another client" {
 		t.Errorf("%q, %v", plain, err)
+	}
+}
+
+// TestAppRoleTokenUsedUp checks that the KMS logs in again if Vault refuses a
+// token, as after token_num_uses or after a revocation. The control is a fixed
+// token, which cannot be replaced.
+func TestAppRoleTokenUsedUp(t *testing.T) {
+	t.Parallel()
+	f := newFakeVault(t)
+	f.uses = 2
+	k := f.open(t, map[string]string{"approle.role.id": "role", "approle.secret.id": "MARKER"})
+	for range 3 { // each with two requests
+		if err := roundTrip(t, k, "hcvault://"+f.URL+"/transit/keys/orders"); err != nil {
+			t.Error(err)
+		}
+	}
+	if f.logins != 3 {
+		t.Errorf("%d logins", f.logins)
+	}
+	fixed := f.open(t, map[string]string{"token.id": "tok"})
+	if err := roundTrip(t, fixed, "hcvault://"+f.URL+"/transit/keys/orders"); err != nil {
+		t.Error(err)
+	}
+	if err := roundTrip(t, fixed, "hcvault://"+f.URL+"/transit/keys/orders"); err == nil || f.logins != 3 {
+		t.Errorf("control: %v after %d logins", err, f.logins)
 	}
 }
 

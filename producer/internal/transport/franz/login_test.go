@@ -24,6 +24,11 @@ func (refusedConn) Read([]byte) (int, error) {
 	return 0, &net.OpError{Op: "remote error", Err: tls.AlertError(42)}
 }
 
+// webConn is a connection to a server of another protocol.
+type webConn struct{ net.Conn }
+
+func (webConn) Read(b []byte) (int, error) { return copy(b, "HTTP/1.1 400 Bad Request"), nil }
+
 // TestLoginFails refuses the new connections for a while. Some brokers get
 // their first message meanwhile. kgo keeps every message. If kgo gave up a
 // message, a later message could overtake it.
@@ -39,6 +44,7 @@ func TestLoginFails(t *testing.T) {
 		"credentials":        {code: kerr.SaslAuthenticationFailed.Code, request: keySASLAuthenticate},
 		"certificate":        {refuse: func(c net.Conn) (net.Conn, error) { _ = c.Close(); return nil, x509.UnknownAuthorityError{} }},
 		"client certificate": {refuse: func(c net.Conn) (net.Conn, error) { return refusedConn{c}, nil }},
+		"no broker":          {refuse: func(c net.Conn) (net.Conn, error) { return webConn{c}, nil }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

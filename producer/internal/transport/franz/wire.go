@@ -190,9 +190,8 @@ func (c *conn) readFrame() error {
 		return c.broken(err)
 	}
 	size := int(int32(binary.BigEndian.Uint32(c.frame)))
-	if size < 4 || size > maxFrame { // not Kafka; kgo reports the error
-		c.read = 0
-		return nil
+	if size < 4 || size > maxFrame {
+		return c.broken(&connectError{&transport.Error{Code: transport.Transport, Retriable: true, Text: "the server does not speak Kafka's protocol"}})
 	}
 	if size+4 > cap(c.frame) {
 		c.frame = append(make([]byte, 0, size+4), c.frame...)

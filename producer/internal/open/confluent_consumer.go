@@ -49,6 +49,7 @@ type confluentConsumer struct {
 
 	mu     sync.Mutex // held by Close, and while the client gets a token
 	closed bool
+	ended  chan struct{} // closed by Close
 }
 
 // consumeConfluent is [Consumer] with confluent-kafka-go.
@@ -87,7 +88,7 @@ func startConsumer(c *settings.Config, g transport.Group, settings map[string]an
 	if trouble == nil {
 		trouble = func(*transport.Error) {}
 	}
-	in := &confluentConsumer{settings: c, group: g, trouble: trouble, logs: make(chan kafka.LogEvent, 64), logged: make(chan struct{})}
+	in := &confluentConsumer{settings: c, group: g, trouble: trouble, logs: make(chan kafka.LogEvent, 64), logged: make(chan struct{}), ended: make(chan struct{})}
 	m := kafka.ConfigMap{"go.logs.channel": in.logs, "isolation.level": "read_committed", "enable.auto.commit": false}
 	for k, v := range settings {
 		if _, ours := m[k]; !ours {
@@ -105,7 +106,24 @@ func startConsumer(c *settings.Config, g transport.Group, settings map[string]an
 		return nil, asError(err)
 	}
 	go in.forwardLogs()
+	if c.SASL != nil && c.SASL.Token != nil {
+		go in.refreshTokens()
+	}
 	return in, nil
+}
+
+// refreshTokens gives tokens to the library until Close. The library's own
+// requests for a token reach only Poll, and the first calls of a processor need
+// a login before the first Poll.
+func (in *confluentConsumer) refreshTokens() {
+	for {
+		next := confluent.RefreshToken(context.Background(), in.settings, in.kafka, in.hold, in.trouble)
+		select {
+		case <-time.After(max(next, in.settings.RetryBackoffMax)):
+		case <-in.ended:
+			return
+		}
+	}
 }
 
 func (in *confluentConsumer) forwardLogs() {
@@ -130,6 +148,7 @@ func (in *confluentConsumer) Close() error {
 		return nil
 	}
 	in.closed = true
+	close(in.ended)
 	in.leave()
 	ended := make(chan error, 1)
 	go func() { ended <- in.kafka.Close() }()
@@ -259,8 +278,6 @@ func (in *confluentConsumer) handle(event kafka.Event) error {
 		if parts, err := in.kafka.Assignment(); err == nil && in.stuck.check(event.String(), parts) {
 			in.again = time.Now()
 		}
-	case kafka.OAuthBearerTokenRefresh:
-		go confluent.RefreshToken(context.Background(), in.settings, in.kafka, in.hold, in.trouble)
 	}
 	return nil
 }

@@ -13,9 +13,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/avroline/avroline/examples/events/orders"
 	"github.com/avroline/avroline/internal/kafkacluster"
 	"github.com/avroline/avroline/internal/workload"
 	"github.com/avroline/avroline/producer"
+	"github.com/avroline/avroline/producer/processor"
 	"github.com/avroline/avroline/serde"
 )
 
@@ -143,3 +145,52 @@ func ptr[T any](v T) *T { return &v }
 type source func(context.Context) (producer.Token, error)
 
 func (s source) Token(ctx context.Context) (producer.Token, error) { return s(ctx) }
+
+// TestProcessorTokens lets a processor log in with tokens of its own, which do
+// not name their expiry. The processor reads one message.
+func TestProcessorTokens(t *testing.T) {
+	c := cluster(t)
+	for name, transport := range map[string]producer.Option{"confluent": producer.WithTransport(producer.Confluent), "franz": producer.WithTransport(producer.Franz)} {
+		t.Run(name, func(t *testing.T) {
+			in := topic(t, 1, nil)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			ser, err := serde.NewSerializer(&workload.Registry{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			des, err := serde.NewDeserializer[orders.OrderCancelled](&workload.Registry{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			p, err := producer.New(c.Addrs(), ser, transport)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := (producer.Encoded{Topic: in, Value: []byte("no schema id")}).Send(ctx, p); err != nil {
+				t.Fatal(err)
+			}
+			if err := p.Close(ctx); err != nil {
+				t.Error(err)
+			}
+			tokens := source(func(context.Context) (producer.Token, error) {
+				return producer.Token{Value: unsigned(t, "orders", time.Now().Add(time.Hour)), Principal: "orders"}, nil
+			})
+			reads, stop := context.WithCancel(ctx)
+			defer stop()
+			proc, err := processor.New(c.SASLAddrs(), in, in, []string{in}, des, ser,
+				func(context.Context, *producer.Tx, processor.Consumed[orders.OrderCancelled]) error { return nil },
+				processor.WithBadHandler(func(_ context.Context, tx *producer.Tx, _ processor.Raw) error {
+					tx.OnEnd(func(error) { stop() })
+					return nil
+				}),
+				processor.WithProducer(transport, producer.WithTLS(producer.TLS{CA: c.Certs.CA}), producer.WithSASL(producer.OAuthBearer(tokens))))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := proc.Run(reads); err != nil || reads.Err() == nil || ctx.Err() != nil {
+				t.Errorf("run: %v, the test: %v", err, ctx.Err())
+			}
+		})
+	}
+}

@@ -62,7 +62,8 @@ metadata and rules of a schema are in a second file, NAME.rules.yaml, which
 avrogen register reads.
 
 If the schemas do not fit together, pull writes nothing. It replaces the files
-of earlier runs, and does not change other files.
+of earlier runs, and does not change other files. If a schema has no metadata
+and no rules, but has a file NAME.rules.yaml, pull writes nothing.
 
 ` + registryHelp,
 		Example: `  avrogen pull -o schemas orders-value payments-value@3
@@ -220,10 +221,16 @@ func (p *puller) add(v registry.Version) error {
 	p.origin[name] = mine
 	p.sources = append(p.sources, avsc.Source{Name: name, Text: text})
 	contract, err := contractfile.Contract{Metadata: v.Metadata, RuleSet: v.RuleSet}.Text()
-	if err == nil && contract != nil {
-		p.contracts = append(p.contracts, output{contractfile.Name(name), contract})
+	if err != nil {
+		return err
 	}
-	return err
+	file := contractfile.Name(name)
+	if contract != nil {
+		p.contracts = append(p.contracts, output{file, contract})
+	} else if _, err := os.Stat(file); err == nil {
+		return fmt.Errorf("%s exists, and %s@%d has no metadata and no rules: remove the file, because register would write its rules", filepath.ToSlash(file), v.Subject, v.Version)
+	}
+	return nil
 }
 
 func sameText(sources []avsc.Source, name string, text []byte) bool {

@@ -97,6 +97,15 @@ func TestLoadFromDisk(t *testing.T) {
 	}
 }
 
+func TestUTF16(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"\xff\xfe\"\x00", "\xfe\xff\x00\""} {
+		if _, err := memory(map[string]string{"a.avsc": text}).Load("a.avsc"); err == nil || err.Error() != "a.avsc:1:1: the file is UTF-16: save it as UTF-8" {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
 func TestImports(t *testing.T) {
 	t.Parallel()
 	files := map[string]string{

@@ -59,6 +59,9 @@ func (r *reading) inside(name string) bool {
 // reason contains no word of the text. If the text may be a schema, the result
 // is "". The parser reports mistakes in schemas.
 func notASchema(kind string, text []byte) string {
+	if kind != "idl" && (bytes.HasPrefix(text, []byte("\xff\xfe")) || bytes.HasPrefix(text, []byte("\xfe\xff"))) {
+		return "" // UTF-16: the parser says that the file must be UTF-8
+	}
 	text = bytes.TrimPrefix(text, []byte("\xef\xbb\xbf"))
 	first := firstWord(text)
 	switch kind {

@@ -14,6 +14,8 @@ type maker struct {
 	parts int
 	err   error
 
+	inside map[*avsc.Schema]int // by record, the values around the present one
+
 	// used counts the choices at each schema. If used is not nil, choose takes
 	// a choice with the lowest count.
 	used  map[*avsc.Schema][]int

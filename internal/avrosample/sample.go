@@ -19,7 +19,7 @@ import (
 // gives the same value. Append fails if every value of s is infinite, for
 // example if a record always contains itself.
 func Append(dst []byte, r *rand.Rand, s *avsc.Schema) ([]byte, error) {
-	m := &maker{Rand: r}
+	m := &maker{Rand: r, inside: map[*avsc.Schema]int{}}
 	dst = m.value(dst, s, hint{}, 0)
 	return dst, m.err
 }
@@ -29,7 +29,7 @@ func Append(dst []byte, r *rand.Rand, s *avsc.Schema) ([]byte, error) {
 // elements. Every returns at least n values, and at most 1000. Values deep
 // inside a recursive type may be missing. The same r gives the same values.
 func Every(r *rand.Rand, s *avsc.Schema, n int) ([][]byte, error) {
-	m := &maker{Rand: r, used: map[*avsc.Schema][]int{}}
+	m := &maker{Rand: r, inside: map[*avsc.Schema]int{}, used: map[*avsc.Schema][]int{}}
 	var values [][]byte
 	for idle := 0; len(values) < n || m.missing() && idle < 64 && len(values) < 1000; idle++ {
 		m.parts = 0
@@ -44,22 +44,20 @@ func Every(r *rand.Rand, s *avsc.Schema, n int) ([][]byte, error) {
 	return values, nil
 }
 
-// At the depth deep, and after many parts of a value, lists are empty and
-// optional fields are null. So every value ends. A depth of deepest is an
-// error.
+// At the depth maxListDepth, and after many parts of a value, lists are empty
+// and optional fields are null. So every value ends, except of a record that
+// contains itself without end. More than maxInside values of a record inside
+// each other are an error.
 const (
 	maxListDepth = 5
 	maxParts     = 2_000
-	maxDepth     = 200
+	maxInside    = 100
 )
 
 // value appends a value of s. The hint is the hint of the field that contains
 // the value.
 func (m *maker) value(dst []byte, s *avsc.Schema, h hint, depth int) []byte {
 	m.parts++
-	if depth > maxDepth {
-		m.err = fmt.Errorf("every value of %s contains another value of %[1]s, without end", s.Name)
-	}
 	if m.err != nil {
 		return dst
 	}
@@ -91,6 +89,12 @@ func (m *maker) value(dst []byte, s *avsc.Schema, h hint, depth int) []byte {
 		}
 		return binary.AppendVarint(dst, int64(m.choose(s, len(s.Symbols))))
 	case avsc.Record:
+		if m.inside[s] > maxInside {
+			m.err = fmt.Errorf("every value of %s contains another value of %[1]s, without end", s.Name)
+			return dst
+		}
+		m.inside[s]++
+		defer func() { m.inside[s]-- }()
 		for _, f := range s.Fields {
 			dst = m.value(dst, f.Type, fieldHint(f), depth+1)
 		}

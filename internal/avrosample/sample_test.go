@@ -2,6 +2,7 @@ package avrosample_test
 
 import (
 	"bytes"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -147,5 +148,31 @@ func TestNamesSayWhatATextIs(t *testing.T) {
 		if err != nil || !bytes.Contains(out, []byte("@example.com")) {
 			t.Fatalf("%s, %v", out, err)
 		}
+	}
+}
+
+// TestNoEnd checks that the error of an endless value names a record of the
+// cycle, and that many records inside each other are no endless value.
+func TestNoEnd(t *testing.T) {
+	t.Parallel()
+	endless := `{"type":"record","name":"A","fields":[{"name":"b","type":{"type":"record","name":"B","fields":[{"name":"x","type":"int"}]}},
+		{"name":"next","type":{"type":"array","items":"int"}},{"name":"a","type":"A"}]}`
+	s, err := avsc.Parse("endless", []byte(endless))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = avrosample.Append(nil, rand.New(rand.NewPCG(1, 2)), s)
+	if err == nil || err.Error() != "every value of A contains another value of A, without end" {
+		t.Errorf("endless: %v", err)
+	}
+	chain := `"int"`
+	for i := range 300 {
+		chain = fmt.Sprintf(`{"type":"record","name":"R%d","fields":[{"name":"f","type":%s}]}`, i, chain)
+	}
+	if s, err = avsc.Parse("chain", []byte(chain)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err = avrosample.Append(nil, rand.New(rand.NewPCG(1, 2)), s); err != nil {
+		t.Errorf("chain: %v", err)
 	}
 }

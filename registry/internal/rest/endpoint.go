@@ -37,6 +37,9 @@ func parseEndpoint(s string) (*endpoint, *url.Userinfo, error) {
 		if secret {
 			err = errors.New("it does not parse; the text is not shown, because it may hold a password. In a user or a password write %40 for @, %2F for /, %3A for :, %3F for ? and %23 for #")
 		}
+		if !secret && !strings.Contains(s, "://") {
+			return nil, nil, fmt.Errorf("the URL %q lacks a scheme: write http://… or https://…", s)
+		}
 		return nil, nil, fmt.Errorf("the URL is wrong: %w", err)
 	}
 	user := u.User
@@ -45,6 +48,9 @@ func parseEndpoint(s string) (*endpoint, *url.Userinfo, error) {
 	case u.Scheme != "http" && u.Scheme != "https":
 		if secret {
 			return nil, nil, errors.New("the URL lacks a scheme: write http://… or https://…")
+		}
+		if strings.Contains(s, "://") {
+			return nil, nil, fmt.Errorf("the URL %q has the scheme %s: write http://… or https://…", s, u.Scheme)
 		}
 		return nil, nil, fmt.Errorf("the URL %q lacks a scheme: write http://… or https://…", s)
 	case strings.Count(s, "@") > 1 || secret && user == nil:

@@ -115,12 +115,11 @@ usage; 3 another failure, such as an unreadable file; 130 interrupted by Ctrl-C;
 			if len(args) == 0 {
 				return cmd.Help()
 			}
-			if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-				return usagef("unknown command %q: did you mean %s?", args[0], strings.Join(near, " or "))
-			}
-			return usagef("unknown command %q", args[0])
+			return unknownCommand(cmd, args[0])
 		},
+		Version: version(),
 	}
+	root.SetVersionTemplate("avrogen {{.Version}}\n")
 	root.SuggestionsMinimumDistance = 2
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", ".FlagUsagesWrapped 80"))
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
@@ -137,7 +136,27 @@ usage; 3 another failure, such as an unreadable file; 130 interrupted by Ctrl-C;
 		cmd.DisableFlagsInUseLine = true // the usage lines already name the flags
 		root.AddCommand(cmd)
 	}
+	root.SetHelpCommand(&cobra.Command{
+		Use:   "help [command]",
+		Short: "Print the help of a command",
+		RunE: func(_ *cobra.Command, args []string) error {
+			cmd, rest, err := root.Find(args)
+			if err != nil || len(rest) > 0 {
+				return unknownCommand(root, strings.Join(args, " "))
+			}
+			cmd.InitDefaultHelpFlag()
+			return cmd.Help()
+		},
+	})
 	return root
+}
+
+// unknownCommand returns a usage error with the intended command.
+func unknownCommand(root *cobra.Command, name string) error {
+	if near := root.SuggestionsFor(name); len(near) > 0 {
+		return usagef("unknown command %q: did you mean %s?", name, strings.Join(near, " or "))
+	}
+	return usagef("unknown command %q", name)
 }
 
 // interruptedError is the cause if a signal ended the context.

@@ -382,6 +382,12 @@ func TestPreCommit(t *testing.T) {
 			t.Errorf("a bad commit: status %d, want %q in\n%s", status, want, out)
 		}
 	}
+	git(t, dir, "rm", "-q", "-f", "schemas/order.avsc")
+	put(t, filepath.Join(dir, "schemas", "other.avsc"), "\"string\"\n")
+	out, status = outputOf(t, dir, env, "python3", "-m", "pre_commit", "run", "--color=never")
+	if status != 1 || !regexp.MustCompile(`avrogen check\.+Failed`).MatchString(out) || !strings.Contains(out, "SCHEMA_REMOVED: shop.Order is gone") {
+		t.Errorf("a commit that only removes a file: status %d\n%s", status, out)
+	}
 }
 
 // TestAction runs the steps of action.yml like a runner of GitHub.
@@ -456,6 +462,11 @@ func TestAction(t *testing.T) {
 	}
 	if out, status := run(map[string]string{"commands": "lint", "paths": "schemas/order.avsc"}); status != 0 {
 		t.Errorf("lint only: status %d\n%s", status, out)
+	}
+	bad := strings.Replace(before, "Order", "bad", 1)
+	put(t, filepath.Join(dir, "schemas", "bad.avsc"), bad)
+	if out, status := run(map[string]string{"commands": "lint", "paths": "schemas/order.avsc\nschemas/bad.avsc\n"}); status != 1 || !strings.Contains(out, "schemas/bad.avsc") {
+		t.Errorf("paths on several lines: status %d\n%s", status, out)
 	}
 	if out, status := run(map[string]string{"commands": "lint; rm"}); status != 2 || !strings.Contains(out, "is none of fmt, lint, check, generate") {
 		t.Errorf("an unknown command: status %d\n%s", status, out)

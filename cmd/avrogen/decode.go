@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -188,9 +190,20 @@ func (d *decoder) input(data []byte) serde.Input {
 	return in
 }
 
-// message appends one message as a line of JSON.
+// message appends one message as a line of JSON. If the form of a readable text
+// was guessed, an error names the guess.
 func (d *decoder) message(ctx context.Context, out, text []byte) ([]byte, error) {
-	data, err := d.form.read(text)
+	guess := d.form.guess(text)
+	out, err := d.decode(ctx, out, text, guess)
+	unreadable := func(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r) && !unicode.IsSpace(r) }
+	if err != nil && d.form == formAuto && guess != formHex && bytes.IndexFunc(text, unreadable) < 0 {
+		err = fmt.Errorf("%w; the input is not hex, so it was read as %s: --input names another form", err, guess)
+	}
+	return out, err
+}
+
+func (d *decoder) decode(ctx context.Context, out, text []byte, in form) ([]byte, error) {
+	data, err := in.read(text)
 	if err != nil {
 		return out, err
 	}

@@ -38,6 +38,20 @@ func (f *form) Set(s string) error {
 	return fmt.Errorf("%q is none of auto, raw, hex, base64", s)
 }
 
+// guess returns the form of a text. For formAuto, hex comes first, then base64.
+func (f form) guess(text []byte) form {
+	if f != formAuto {
+		return f
+	}
+	if _, err := fromHex(text); err == nil {
+		return formHex
+	}
+	if _, err := fromBase64(text); err == nil {
+		return formBase64
+	}
+	return formRaw
+}
+
 // read converts text into the bytes of a message.
 func (f form) read(text []byte) ([]byte, error) {
 	switch f {
@@ -56,13 +70,7 @@ func (f form) read(text []byte) ([]byte, error) {
 		}
 		return data, nil
 	default: // formAuto
-		if data, err := fromHex(text); err == nil {
-			return data, nil
-		}
-		if data, err := fromBase64(text); err == nil {
-			return data, nil
-		}
-		return text, nil
+		return f.guess(text).read(text)
 	}
 }
 

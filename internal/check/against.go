@@ -103,8 +103,8 @@ func Git(ctx context.Context, level compat.Level, opts Options, ref string, path
 		return nil, &avscfile.NoSchemasError{Path: strings.TrimSuffix(paths[0], "/..."), Deep: true}
 	}
 	subjects, err := Trees(level,
-		Tree{Set: now, contract: opts.contracts(), elsewhere: (&otherFiles{list: commit.workFiles(ctx), read: os.ReadFile, in: now}).find},
-		Tree{Set: before, contract: opts.contractsIn(commit.readFile), scope: scope, elsewhere: (&otherFiles{list: commit.schemaFiles, read: commit.readFile, in: before}).find},
+		Tree{Set: now, contract: opts.contracts(), elsewhere: commit.otherWorkFiles(ctx, opts.Loader, now).find},
+		Tree{Set: before, contract: opts.contractsIn(commit.readFile), scope: scope, elsewhere: commit.otherFiles(opts.Loader, before).find},
 		label)
 	if err != nil {
 		return nil, err
@@ -231,8 +231,7 @@ func (c *Commit) load(as avscfile.Loader, paths []string) (set *avsc.Set, scope 
 			known[in] = true
 		}
 	}
-	names, _ := c.schemaFiles()
-	for _, name := range names {
+	for _, name := range c.files(".avsc") {
 		if in, err := c.inRepo(name); err != nil || known[in] {
 			continue
 		}
@@ -278,27 +277,33 @@ func present(l avscfile.Loader, paths []string) ([]string, error) {
 // otherFiles looks for types in the schema files outside of paths. Such a type
 // is in a file that was moved.
 type otherFiles struct {
-	list func() ([]string, error)
-	read func(name string) ([]byte, error)
-	in   *avsc.Set
+	list   func() ([]string, error)
+	loader avscfile.Loader
+	in     *avsc.Set
 
 	texts map[string][]byte
+	sets  map[string]*avsc.Set // by file; nil for a file that is incomplete on its own
 }
 
 func (o *otherFiles) find(name string) *avsc.Schema {
 	if o.texts == nil {
 		o.load()
 	}
-	quoted := []byte(`"` + name[strings.LastIndexByte(name, '.')+1:] + `"`)
-	full := []byte(`"` + name + `"`)
+	short := []byte(name[strings.LastIndexByte(name, '.')+1:])
 	for _, file := range slices.Sorted(maps.Keys(o.texts)) {
-		text := o.texts[file]
-		if !bytes.Contains(text, quoted) && !bytes.Contains(text, full) {
+		if !bytes.Contains(o.texts[file], short) {
 			continue
 		}
-		set, err := avsc.ParseSet(avsc.Source{Name: file, Text: text})
-		if err != nil {
-			continue // the file needs other files and is incomplete on its own
+		set, known := o.sets[file]
+		if !known {
+			var err error
+			if set, err = o.loader.Load(file); err != nil {
+				set = nil
+			}
+			o.sets[file] = set
+		}
+		if set == nil {
+			continue
 		}
 		if s := set.Type(name); s != nil {
 			return s
@@ -309,7 +314,7 @@ func (o *otherFiles) find(name string) *avsc.Schema {
 
 // load reads the files and ignores unreadable files.
 func (o *otherFiles) load() {
-	o.texts = map[string][]byte{}
+	o.texts, o.sets = map[string][]byte{}, map[string]*avsc.Set{}
 	names, err := o.list()
 	if err != nil {
 		return
@@ -324,7 +329,7 @@ func (o *otherFiles) load() {
 		if abs, err := filepath.Abs(name); err != nil || known[abs] {
 			continue
 		}
-		if text, err := o.read(name); err == nil {
+		if text, err := o.loader.Read(name); err == nil {
 			o.texts[name] = text
 		}
 	}

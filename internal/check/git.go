@@ -17,6 +17,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/avroline/avroline/internal/avsc"
 	"github.com/avroline/avroline/internal/avscfile"
 )
 
@@ -250,26 +251,37 @@ func (c *Commit) inRepo(name string) (string, error) {
 	return rel, nil
 }
 
-// schemaFiles lists the schema files of the commit.
-func (c *Commit) schemaFiles() ([]string, error) {
+// files lists the files of the commit with one of the extensions.
+func (c *Commit) files(extensions ...string) []string {
 	var names []string
 	for in := range c.blobs {
-		if strings.HasSuffix(in, ".avsc") {
+		if slices.Contains(extensions, path.Ext(in)) {
 			names = append(names, in)
 		}
 	}
-	return relativePaths(c.top, names), nil
+	return relativePaths(c.top, names)
 }
 
-// workFiles lists the schema files of the work tree.
-func (c *Commit) workFiles(ctx context.Context) func() ([]string, error) {
-	return func() ([]string, error) {
-		list, err := git(ctx, c.top, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", "*.avsc")
+// otherFiles looks for types of the commit outside of the files of a set.
+func (c *Commit) otherFiles(as avscfile.Loader, in *avsc.Set) *otherFiles {
+	l := c.loaderAs(as)
+	l.AllowOutside = true // the loader reads only files of the commit
+	return &otherFiles{in: in, loader: l, list: func() ([]string, error) {
+		return c.files(".avsc", ".avpr", ".avdl"), nil
+	}}
+}
+
+// otherWorkFiles looks for types of the work tree outside of the files of a
+// set.
+func (c *Commit) otherWorkFiles(ctx context.Context, as avscfile.Loader, in *avsc.Set) *otherFiles {
+	as.Roots = append(slices.Clone(as.Roots), filepath.ToSlash(c.top)+"/...")
+	return &otherFiles{in: in, loader: as, list: func() ([]string, error) {
+		list, err := git(ctx, c.top, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", "*.avsc", "*.avpr", "*.avdl")
 		if err != nil {
 			return nil, err
 		}
 		return relativePaths(c.top, strings.FieldsFunc(list, func(r rune) bool { return r == 0 })), nil
-	}
+	}}
 }
 
 // relativePaths rewrites names within top as paths from the current folder.

@@ -155,7 +155,7 @@ func (f *follower) commit(ctx context.Context, opts Options, p point, paths []st
 		return err
 	}
 	opts.rename(set)
-	f.addEditions(p, Tree{Set: set, elsewhere: (&otherFiles{list: commit.schemaFiles, read: commit.readFile, in: set}).find})
+	f.addEditions(p, Tree{Set: set, elsewhere: commit.otherFiles(opts.Loader, set).find})
 	return nil
 }
 

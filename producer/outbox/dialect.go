@@ -43,19 +43,21 @@ func (d Dialect) placeholder(n int) string {
 	return "?"
 }
 
-// query replaces each ? of a statement by a placeholder of the dialect.
+// query replaces each ? of a statement by a placeholder of the dialect. A ? in
+// a quoted name stays.
 func (d Dialect) query(statement string) string {
 	if d != PostgreSQL {
 		return statement
 	}
 	var b strings.Builder
-	n := 0
-	for part := range strings.SplitSeq(statement, "?") {
-		if n > 0 {
-			b.WriteString(d.placeholder(n))
+	n, inName := 0, false
+	for part := range strings.SplitAfterSeq(statement, "?") {
+		inName = inName != (strings.Count(part, `"`)%2 == 1)
+		if text, ok := strings.CutSuffix(part, "?"); ok && !inName {
+			n++
+			part = text + d.placeholder(n)
 		}
 		b.WriteString(part)
-		n++
 	}
 	return b.String()
 }

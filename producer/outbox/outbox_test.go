@@ -696,3 +696,19 @@ func TestTableRefused(t *testing.T) {
 		t.Errorf("the zero option: %v", err)
 	}
 }
+
+// TestNames publishes from tables whose names need quotes, also with a schema.
+func TestNames(t *testing.T) {
+	t.Parallel()
+	for name, d := range map[string]outbox.Dialect{"SQLite": outbox.SQLite, "PostgreSQL": outbox.PostgreSQL, "MariaDB": outbox.MySQL} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			schema := map[outbox.Dialect]string{outbox.SQLite: "main", outbox.PostgreSQL: "public", outbox.MySQL: "test"}[d]
+			p := newFixture(t, d, outbox.WithName(schema+`.Wei"rd? na'me`+"`\u00e9?"))
+			defer p.running(p.relay(outbox.WithKeep(time.Hour)))()
+			p.write(0, 3)
+			p.until("the events", p.published(3))
+			p.WantExactlyOnce(p.topic, 3)
+		})
+	}
+}

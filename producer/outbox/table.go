@@ -203,7 +203,8 @@ func (t *Table) schema() []string {
 	default:
 		return []string{
 			table + "\n)",
-			"CREATE INDEX IF NOT EXISTS " + q(base+"_shard_seq") + " ON " + t.quoted() + " (shard, seq)",
+			// In SQLite, the schema is a part of the index name only.
+			"CREATE INDEX IF NOT EXISTS " + q(t.name+"_shard_seq") + " ON " + q(base) + " (shard, seq)",
 			fmt.Sprintf(state, "TEXT", "TEXT"),
 			"INSERT OR IGNORE INTO " + t.quotedState() + " (name, value) VALUES ('database', lower(hex(randomblob(16))))",
 		}

@@ -1,6 +1,7 @@
 package outbox
 
 import (
+	"database/sql"
 	"errors"
 	"testing"
 	"time"
@@ -36,6 +37,48 @@ func TestCleanerBehind(t *testing.T) {
 func TestNoDeletionOnAnotherServer(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
+	table, db := tableWithOldRow(t)
+	at := position{Seq: 1, ID: uuid.New()}
+	for name, remove := range map[string]func(r *reader) error{
+		"clean": func(r *reader) error {
+			return r.clean(ctx, cleaning{[]int64{1}, []source.Position{{Value: at.text()}}})
+		},
+		"deletePublished": func(r *reader) error { return r.deletePublished(ctx, at) },
+		"sweep":           func(r *reader) error { r.keep, r.at = time.Minute, at; return r.sweep(ctx) },
+	} {
+		if err := remove(&reader{input: &input{table: table, db: db}, server: "the server of Open"}); !errors.Is(err, errServer) {
+			t.Errorf("%s: %v", name, err)
+		}
+		var rows int
+		if err := db.QueryRow("SELECT COUNT(*) FROM outbox").Scan(&rows); err != nil || rows != 1 {
+			t.Fatalf("%s: %d rows are left: %v", name, rows, err)
+		}
+	}
+}
+
+// TestKeptRowsUnderLoad checks that old rows are deleted after a commit. If new
+// rows always wait, the source never calls More.
+func TestKeptRowsUnderLoad(t *testing.T) {
+	t.Parallel()
+	table, db := tableWithOldRow(t)
+	at := position{Seq: 1, ID: uuid.New()}
+	r := &reader{
+		input: &input{table: table, db: db, keep: time.Minute}, at: at, finished: [][]int64{{1}},
+		cleaner: &cleaner{work: make(chan cleaning, 1)},
+	}
+	if err := r.Committed(t.Context(), []source.Position{{Stream: "shard-0", Value: at.text()}}); err != nil {
+		t.Fatal(err)
+	}
+	var rows int
+	if err := db.QueryRow("SELECT COUNT(*) FROM outbox").Scan(&rows); err != nil || rows != 0 {
+		t.Errorf("%d rows are left: %v", rows, err)
+	}
+}
+
+// tableWithOldRow makes a table with a row that is an hour old.
+func tableWithOldRow(t *testing.T) (*Table, *sql.DB) {
+	t.Helper()
+	ctx := t.Context()
 	db := databases.SQLite(t).Open()
 	table, err := NewTable(SQLite)
 	if err != nil {
@@ -54,20 +97,5 @@ func TestNoDeletionOnAnotherServer(t *testing.T) {
 	if err := tx.Commit(); err != nil {
 		t.Fatal(err)
 	}
-	at := position{Seq: 1, ID: uuid.New()}
-	for name, remove := range map[string]func(r *reader) error{
-		"clean": func(r *reader) error {
-			return r.clean(ctx, cleaning{[]int64{1}, []source.Position{{Value: at.text()}}})
-		},
-		"deletePublished": func(r *reader) error { return r.deletePublished(ctx, at) },
-		"sweep":           func(r *reader) error { r.keep, r.at = time.Minute, at; return r.sweep(ctx) },
-	} {
-		if err := remove(&reader{input: &input{table: table, db: db}, server: "the server of Open"}); !errors.Is(err, errServer) {
-			t.Errorf("%s: %v", name, err)
-		}
-		var rows int
-		if err := db.QueryRow("SELECT COUNT(*) FROM outbox").Scan(&rows); err != nil || rows != 1 {
-			t.Fatalf("%s: %d rows are left: %v", name, rows, err)
-		}
-	}
+	return table, db
 }

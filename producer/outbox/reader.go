@@ -46,7 +46,7 @@ type reader struct {
 
 	published []int64   // the rows that Next has returned since the last call of Positions
 	finished  [][]int64 // the rows of each transaction that Positions has ended
-	swept     time.Time // the time of the last sweep
+	swept     time.Time // the start of the last sweep
 	cleaner   *cleaner
 	behind    error  // why Next returns no more rows: the database does not delete published rows
 	noted     string // the progress in the relay's own table, if the progress is ours
@@ -299,7 +299,10 @@ func (r *reader) Committed(ctx context.Context, positions []source.Position) err
 	if errors.Is(err, errCleanerBehind) {
 		r.behind = err // the next Open deletes the rows, and reports if that fails
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return r.sweep(ctx) // also here, because More is not called as long as rows wait
 }
 
 func joinNumbers(seqs []int64) string {
@@ -352,6 +355,7 @@ func (r *reader) sweep(ctx context.Context) error {
 	if r.keep == 0 || time.Since(r.swept) < max(r.keep/10, time.Second) || r.at.ID == uuid.Nil || r.moved {
 		return nil
 	}
+	r.swept = time.Now() // also if the sweep fails, because a lock timeout would stop the shard for a long time
 	condition, args := r.conditionUpTo(r.at)
 	condition += " AND created_at < ?"
 	args = append(args, r.table.timeArg(time.Now().Add(-r.keep).UTC()))
@@ -371,7 +375,6 @@ func (r *reader) sweep(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("outbox: delete rows older than WithKeep: %w", err)
 	}
-	r.swept = time.Now()
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strconv"
 	"sync"
 	"time"
 
@@ -150,13 +151,10 @@ func (r *reader) clean(ctx context.Context, batch cleaning) error {
 		return err
 	}
 	defer func() { _ = tx.Rollback() }()
-	for seqs := batch.seqs; r.keep == 0 && len(seqs) > 0; {
-		n := min(len(seqs), maxDeleteRows)
-		statement, args := r.deletion(seqs[:n])
-		if _, err := tx.ExecContext(ctx, statement, args...); err != nil {
+	if r.keep == 0 {
+		if err := r.deleteRows(ctx, tx, batch.seqs); err != nil {
 			return fmt.Errorf("outbox: delete published rows: %w", err)
 		}
-		seqs = seqs[n:]
 	}
 	note := batch.positions[0].Value // a shard has one stream
 	if err := r.note(ctx, tx, note); err != nil {
@@ -189,14 +187,60 @@ func (r *reader) beginOnServer(ctx context.Context) (*sql.Tx, error) {
 	return tx, nil
 }
 
+// deleteRows deletes the rows with the given numbers.
+func (r *reader) deleteRows(ctx context.Context, tx *sql.Tx, seqs []int64) error {
+	for len(seqs) > 0 {
+		n := min(len(seqs), maxDeleteRows)
+		statement, args := r.deletion(seqs[:n])
+		if _, err := tx.ExecContext(ctx, statement, args...); err != nil {
+			return err
+		}
+		seqs = seqs[n:]
+	}
+	return nil
+}
+
 // deletion returns the statement that deletes rows. PostgreSQL gets the numbers
 // as one parameter, because drivers prepare each new text of a statement.
+//
+// MySQL locks each row that a DELETE reads. If the numbers were in an IN list,
+// MySQL would scan the table if the numbers are most of the table. A scan waits
+// for the locks of rows that are not committed yet. With the join, MySQL reads
+// only the rows with the given numbers.
 func (r *reader) deletion(seqs []int64) (statement string, args []any) {
-	statement = "DELETE FROM " + r.table.quoted() + " WHERE seq "
-	if r.table.dialect == PostgreSQL {
-		return statement + "= ANY($1::bigint[])", []any{"{" + joinNumbers(seqs) + "}"}
+	table, numbers := r.table.quoted(), joinNumbers(seqs)
+	switch r.table.dialect {
+	case PostgreSQL:
+		return "DELETE FROM " + table + " WHERE seq = ANY($1::bigint[])", []any{"{" + numbers + "}"}
+	case MySQL:
+		return "DELETE t FROM JSON_TABLE('[" + numbers + "]', '$[*]' COLUMNS (seq bigint PATH '$')) AS numbers STRAIGHT_JOIN " + table + " AS t ON t.seq = numbers.seq", nil
+	default:
+		return "DELETE FROM " + table + " WHERE seq IN (" + numbers + ")", nil
 	}
-	return statement + "IN (" + joinNumbers(seqs) + ")", nil
+}
+
+// maxFoundRows bounds the numbers of rows in memory.
+const maxFoundRows = 1_000_000
+
+// deleteWhere deletes the rows that a condition selects. In MySQL, a DELETE
+// with a condition locks all rows that it reads and the gaps between the rows,
+// so services could not insert rows in the meantime. A query without locks
+// finds the rows instead.
+func (r *reader) deleteWhere(ctx context.Context, tx *sql.Tx, condition string, args []any) error {
+	table := r.table.quoted()
+	if r.table.dialect != MySQL {
+		_, err := tx.ExecContext(ctx, r.table.dialect.query("DELETE FROM "+table+" WHERE "+condition), args...)
+		return err
+	}
+	for {
+		seqs, err := readNumbers(ctx, tx, "SELECT seq FROM "+table+" WHERE "+condition+" LIMIT "+strconv.Itoa(maxFoundRows), args...)
+		if err == nil {
+			err = r.deleteRows(ctx, tx, seqs)
+		}
+		if err != nil || len(seqs) < maxFoundRows {
+			return err
+		}
+	}
 }
 
 // errTakenOver says that another relay has taken over the shard.

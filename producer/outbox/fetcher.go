@@ -251,30 +251,37 @@ func (f *fetcher) number(ctx context.Context, last int64) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("table %s_state, row %q: %w", f.table.name, name, err)
 	}
-	rows, err := tx.QueryContext(ctx, "SELECT seq FROM "+f.table.quoted()+" WHERE shard = ? AND batch IS NULL ORDER BY seq LIMIT "+strconv.Itoa(maxNumberRows), f.shard)
-	if err != nil {
-		return false, err
-	}
-	var seqs []int64
-	for rows.Next() {
-		var n int64
-		if err := rows.Scan(&n); err != nil {
-			_ = rows.Close()
-			return false, err
-		}
-		seqs = append(seqs, n)
-	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil || len(seqs) == 0 {
+	seqs, err := readNumbers(ctx, tx, "SELECT seq FROM "+f.table.quoted()+" WHERE shard = ? AND batch IS NULL ORDER BY seq LIMIT "+strconv.Itoa(maxNumberRows), f.shard)
+	if err != nil || len(seqs) == 0 {
 		return false, err
 	}
 	batch = max(batch, last) + 1
-	if _, err := tx.ExecContext(ctx, "UPDATE "+f.table.quoted()+" SET batch = ? WHERE seq IN ("+joinNumbers(seqs)+")", batch); err != nil {
+	// Without the hint, MySQL scans the table if the numbers are most of the
+	// table. A scan waits for the locks of rows that are not committed yet.
+	if _, err := tx.ExecContext(ctx, "UPDATE "+f.table.quoted()+" FORCE INDEX (PRIMARY) SET batch = ? WHERE seq IN ("+joinNumbers(seqs)+")", batch); err != nil {
 		return false, err
 	}
 	if _, err := tx.ExecContext(ctx, "UPDATE "+f.table.quotedState()+" SET value = ? WHERE name = ?", strconv.FormatInt(batch, 10), name); err != nil {
 		return false, err
 	}
 	return true, tx.Commit()
+}
+
+// readNumbers reads the numbers of rows.
+func readNumbers(ctx context.Context, tx *sql.Tx, query string, args ...any) (seqs []int64, err error) {
+	rows, err := tx.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		var n int64
+		if err := rows.Scan(&n); err != nil {
+			return nil, err
+		}
+		seqs = append(seqs, n)
+	}
+	return seqs, rows.Err()
 }
 
 // selection chooses the rows of a query.

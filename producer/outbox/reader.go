@@ -339,7 +339,7 @@ func (r *reader) deletePublished(ctx context.Context, at position) error {
 	}
 	defer func() { _ = tx.Rollback() }()
 	if r.keep == 0 {
-		if _, err := tx.ExecContext(ctx, r.table.dialect.query("DELETE FROM "+r.table.quoted()+" WHERE "+condition), args...); err != nil {
+		if err := r.deleteWhere(ctx, tx, condition, args); err != nil {
 			return fmt.Errorf("outbox: delete published rows: %w", err)
 		}
 	}
@@ -368,8 +368,7 @@ func (r *reader) sweep(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = tx.Rollback() }()
-	_, err = tx.ExecContext(ctx, r.table.dialect.query("DELETE FROM "+r.table.quoted()+" WHERE "+condition), args...)
-	if err == nil {
+	if err = r.deleteWhere(ctx, tx, condition, args); err == nil {
 		err = tx.Commit()
 	}
 	if err != nil {

@@ -1,0 +1,77 @@
+package outbox
+
+import (
+	"database/sql"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"github.com/avroline/avroline/internal/databases"
+	"github.com/avroline/avroline/producer"
+)
+
+// TestOpenTransactionInMySQL numbers and deletes rows while a service has an
+// open transaction with a row. The relay must not wait for the transaction, and
+// services must be able to insert rows while the relay deletes rows. The wait
+// for a lock ends with an error after one second.
+func TestOpenTransactionInMySQL(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	db := databases.MariaDB(t, "--innodb-lock-wait-timeout=1").Open()
+	table, err := NewTable(MySQL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := table.Create(ctx, db); err != nil {
+		t.Fatal(err)
+	}
+	begin := func() *sql.Tx {
+		tx, err := db.BeginTx(ctx, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return tx
+	}
+	insert := func(tx *sql.Tx, n int) {
+		t.Helper()
+		messages := make([]producer.Encoded, n)
+		for i := range messages {
+			messages[i].Topic = "orders"
+		}
+		if err := table.Insert(ctx, tx, "", messages...); err != nil {
+			t.Fatalf("a service cannot insert rows: %v", err)
+		}
+	}
+	written, open := begin(), begin()
+	insert(written, 10)
+	insert(open, 1)
+	if err := written.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	server, err := table.server(ctx, db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := &input{table: table, db: db}
+	if found, err := (&fetcher{input: in, server: server}).number(ctx, 0); !found || err != nil {
+		t.Fatalf("number: %v, %v", found, err)
+	}
+	r := &reader{input: in, server: server}
+	condition, args := r.conditionUpTo(position{Batch: 1, Seq: 5, ID: uuid.New()})
+	deletion := begin()
+	if err := r.deleteWhere(ctx, deletion, condition, args); err != nil {
+		t.Errorf("deleteWhere: %v", err)
+	}
+	insert(begin(), 1)
+	if err := r.deleteRows(ctx, deletion, []int64{6, 7, 8, 9, 10}); err != nil {
+		t.Errorf("deleteRows: %v", err)
+	}
+	insert(begin(), 1)
+	if err := deletion.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	var rows int
+	if err := db.QueryRow("SELECT COUNT(*) FROM outbox").Scan(&rows); err != nil || rows != 0 {
+		t.Errorf("%d published rows are left: %v", rows, err)
+	}
+}

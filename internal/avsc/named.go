@@ -62,7 +62,7 @@ func (b *builder) named(s *Schema, v *Value, ns string, slot **Schema) string {
 	switch {
 	case !ok:
 		b.names[s.Name] = s
-	case first.source == s.source:
+	case first.source == s.source && !b.stored:
 		*slot = nil
 		b.mistake(name.Pos, fmt.Sprintf("%s is defined twice, first at %d:%d", s.Name, first.NamePos.Line, first.NamePos.Col), "refer to the first by its name, or choose another name")
 	default:
@@ -156,6 +156,7 @@ func (b *builder) field(v *Value, ns, what string) *Field {
 		switch {
 		case o.Kind == JSONString && slices.Contains([]string{"ascending", "descending", "ignore"}, o.Str):
 			f.Order = o.Str
+		case b.stored: // no reader uses the order
 		default:
 			b.mistake(o.Pos, fmt.Sprintf("\"order\" is %s", o.Text), "write \"ascending\", \"descending\" or \"ignore\"")
 		}
@@ -199,7 +200,7 @@ func (b *builder) enum(s *Schema, v *Value) {
 		}
 	}
 	d := v.Member("default")
-	if d == nil || d.bad {
+	if d == nil || d.bad || b.stored && d.Kind != JSONString {
 		return
 	}
 	s.EnumDefaultPos = d.Pos

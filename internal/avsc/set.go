@@ -28,7 +28,8 @@ type Source struct {
 	// that some writers accept. The parser accepts names with characters that
 	// the specification does not allow. The parser also accepts a repeated key
 	// in a JSON object, and the last value counts. A default that does not fit
-	// its type is left out.
+	// its type is left out, and so are an enum's default that is no string and
+	// an unknown order. Equal definitions of one type are one type.
 	Stored bool
 }
 

@@ -216,16 +216,20 @@ func TestHowDefinitionsDiffer(t *testing.T) {
 	}
 }
 
-// TestStoredSchemaOfOtherTimes reads schemas with forbidden names or keys. The
+// TestStoredSchemaOfOtherTimes reads schemas with forbidden names, keys or
+// definitions. The
 // parser refuses them in a file. In a stored schema it accepts them, because
 // data with such schemas exists.
 func TestStoredSchemaOfOtherTimes(t *testing.T) {
 	t.Parallel()
 	for name, text := range map[string]string{
-		"a hyphen in a namespace": `{"type": "record", "name": "R", "namespace": "my-company.orders", "fields": [{"name": "f", "type": ["null", {"type": "enum", "name": "E", "symbols": ["A"]}]}]}`,
-		"a hyphen in a name":      `{"type": "record", "name": "my-company.R-1", "fields": [{"name": "a-b", "type": {"type": "enum", "name": "E", "symbols": ["A-1", "1"]}}]}`,
-		"a name of other letters": `{"type": "fixed", "name": "Größe", "size": 2, "aliases": ["x y"]}`,
-		"a key that stands twice": `{"type": "record", "name": "R", "name": "S", "fields": [{"name": "a", "type": "string", "type": "int"}]}`,
+		"a hyphen in a namespace":      `{"type": "record", "name": "R", "namespace": "my-company.orders", "fields": [{"name": "f", "type": ["null", {"type": "enum", "name": "E", "symbols": ["A"]}]}]}`,
+		"a hyphen in a name":           `{"type": "record", "name": "my-company.R-1", "fields": [{"name": "a-b", "type": {"type": "enum", "name": "E", "symbols": ["A-1", "1"]}}]}`,
+		"a name of other letters":      `{"type": "fixed", "name": "Größe", "size": 2, "aliases": ["x y"]}`,
+		"a type that is defined twice": `["null", {"type": "enum", "name": "E", "symbols": ["A"]}, {"type": "array", "items": {"type": "enum", "name": "E", "symbols": ["A"]}}]`,
+		"an enum's default of null":    `{"type": "enum", "name": "E", "symbols": ["A"], "default": null}`,
+		"an order in capitals":         `{"type": "record", "name": "R", "fields": [{"name": "a", "type": "int", "order": "IGNORE"}]}`,
+		"a key that stands twice":      `{"type": "record", "name": "R", "name": "S", "fields": [{"name": "a", "type": "string", "type": "int"}]}`,
 	} {
 		if _, err := avsc.Parse("t", []byte(text)); err == nil {
 			t.Errorf("%s: a file with it is accepted", name)
@@ -243,7 +247,11 @@ func TestStoredSchemaOfOtherTimes(t *testing.T) {
 			t.Errorf("%s: %s", name, s.Canonical())
 		}
 	}
-	for _, text := range []string{`{"type": "fixed", "name": "", "size": 2}`, `{"type": "fixed", "name": "a..b", "size": 2}`} {
+	for _, text := range []string{
+		`{"type": "enum", "name": "E", "symbols": ["A"], "default": "B"}`,
+		`[{"type": "fixed", "name": "F", "size": 1}, {"type": "array", "items": {"type": "fixed", "name": "F", "size": 2}}]`,
+		`{"type": "fixed", "name": "", "size": 2}`, `{"type": "fixed", "name": "a..b", "size": 2}`,
+	} {
 		if _, err := avsc.ParseStored("t", []byte(text)); err == nil {
 			t.Errorf("%s is accepted", text)
 		}

@@ -414,7 +414,8 @@ func indexes(v any) ([]float64, bool) {
 	return out, true
 }
 
-// add appends b to a sequence a. Two values become an array.
+// add returns the values of a and b as an array. An array of one value stays an
+// array.
 func add(a, b any) any {
 	switch {
 	case isUndefined(a):
@@ -428,11 +429,7 @@ func add(a, b any) any {
 		}
 		return []any{v}
 	}
-	out := &array{items: slices.Concat(list(a), list(b))}
-	if x, ok := a.(*array); !ok || x.sequence {
-		out.sequence = true
-	}
-	return out
+	return &array{items: slices.Concat(list(a), list(b))}
 }
 
 func (ev *evaluation) wildcard(in any) any {
@@ -443,6 +440,7 @@ func (ev *evaluation) wildcard(in any) any {
 	each := func(v any) {
 		if a, ok := v.(*array); ok {
 			out.items = flatten(out.items, a)
+			out.sequence = false // a single item stays in its array
 		} else {
 			out.items = append(out.items, v)
 		}

@@ -19,9 +19,13 @@ func builtin(name string, b signature) *function {
 		callback = 1
 	}
 	return &function{name: name, params: callback, call: func(ev *evaluation, args []any, context any) (any, error) {
+		given := len(args)
 		args, err := b.check(name, args, context)
 		if err != nil {
 			return nil, err
+		}
+		if b.variadic {
+			return b.run(ev, args[:given])
 		}
 		for len(args) < params {
 			args = append(args, undefined{})
@@ -38,8 +42,9 @@ func unsupported(name string) bool {
 
 // signature is a function with the types of its parameters.
 type signature struct {
-	params []param
-	run    implementation
+	params   []param
+	variadic bool // run gets only the arguments of the call
+	run      implementation
 }
 
 // param is one parameter. kinds has a letter for each type: s string, n number,
@@ -80,7 +85,7 @@ func newSignature(text string, run implementation) signature {
 			params = append(params, param{kinds: string(c)})
 		}
 	}
-	return signature{params, run}
+	return signature{params: params, run: run}
 }
 
 // kindOf returns the letter of a value's type, or m for undefined.
@@ -237,7 +242,7 @@ func builtins() map[string]signature {
 		"filter":             newSignature("af", filterItems),
 		"single":             newSignature("af?", singleItem),
 		"reduce":             newSignature("afx?", reduce),
-		"zip":                {params: slices.Repeat([]param{{kinds: "snblaof", wrap: true, optional: true}}, 8), run: zip},
+		"zip":                {params: slices.Repeat([]param{{kinds: "snblaof", wrap: true, optional: true}}, 8), variadic: true, run: zip},
 		"each":               newSignature("o-f", each),
 		"sift":               newSignature("o-f?", sift),
 		"keys":               newSignature("x-", keys),
@@ -433,8 +438,8 @@ func zip(ev *evaluation, args []any) (any, error) {
 	var lists [][]any
 	for _, v := range args {
 		a, ok := v.(*array)
-		if !ok {
-			break
+		if !ok { // without a value
+			return &array{}, nil
 		}
 		lists = append(lists, a.items)
 		if n < 0 || len(a.items) < n {
@@ -532,6 +537,7 @@ func spread(v any) any {
 		out := newSequence()
 		for _, item := range v.items {
 			out.items = append(out.items, listOf(spread(item))...)
+			out.sequence = false // a single item stays in its array
 		}
 		return out
 	case *object:

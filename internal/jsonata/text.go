@@ -124,11 +124,11 @@ func substringBy(part func(s string, i, n int) string) implementation {
 		if !ok {
 			return undefined{}, nil
 		}
-		mark, _ := args[1].(string)
-		if i := strings.Index(s, mark); i >= 0 {
+		mark, ok := args[1].(string)
+		if i := strings.Index(s, mark); ok && i >= 0 {
 			return part(s, i, len(mark)), nil
 		}
-		return s, nil
+		return s, nil // also without a mark
 	}
 }
 

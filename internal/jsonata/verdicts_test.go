@@ -81,6 +81,31 @@ func TestVerdicts(t *testing.T) {
 	}
 }
 
+// TestResultsOfOtherLibraries has expressions whose result in the libraries of
+// JavaScript and Python is equal. The table of TestVerdicts lacks them.
+func TestResultsOfOtherLibraries(t *testing.T) {
+	t.Parallel()
+	for expr, want := range map[string]string{
+		`$substringBefore("two", nothing)`: `"two"`,
+		`$substringAfter("two", nothing)`:  `"two"`,
+		`$zip(1, nothing)`:                 `[]`,
+		`$zip(nothing, [1])`:               `[]`,
+		`$zip([1, 2], [3])`:                `[[1,3]]`,
+		`$append(1, empty)`:                `[1]`,
+		`$spread([3])`:                     `[3]`,
+		`$spread([null])`:                  `[null]`,
+		`$spread(empty)`:                   `null`,
+		`one.*`:                            `[3]`,
+		`{"a": one.*}`:                     `{"a":[3]}`,
+		`{"x": 3}.*`:                       `3`,
+	} {
+		got := run(t, expr, []byte(`{"empty": [], "one": {"x": [3]}}`))
+		if got.Error || string(got.Value) != want {
+			t.Errorf("%s: %s, error %v, want %s", expr, got.Value, got.Error, want)
+		}
+	}
+}
+
 func run(t *testing.T, expr string, message []byte) verdict {
 	t.Helper()
 	e, err := Compile(expr)

@@ -29,7 +29,7 @@ func (c *Client) explain(ctx context.Context, w *rest.Work, subject string, s Sc
 	}
 	said := readFindings(rest.FullText(answer))
 	if len(said) == 0 {
-		if v, err := c.caller(w, rest.NothingWritten).Verdict(ctx, subject, rest.LatestVersion, whole); err == nil {
+		if v, err := c.caller(w, rest.NothingWritten).Verdict(ctx, subject, rest.LatestVersion, Schema{Text: whole, Metadata: s.Metadata}); err == nil {
 			said = findingsOf(v)
 		}
 	}
@@ -80,7 +80,7 @@ func (c *Client) testVersion(ctx context.Context, subject string, s Schema, vers
 	if err != nil {
 		return nil, err
 	}
-	v, err := c.verdictAt(ctx, w, subject, whole, version)
+	v, err := c.verdictAt(ctx, w, subject, Schema{Text: whole, Metadata: s.Metadata}, version)
 	switch {
 	case err != nil && version == 0 && (errors.Is(err, ErrSubjectNotFound) || errors.Is(err, ErrVersionNotFound)):
 		return nil, nil // the subject has no version; Karapace says "Version -1 not found"
@@ -112,7 +112,12 @@ func (c *Client) testVersion(ctx context.Context, subject string, s Schema, vers
 // verdictAt asks the registry for its verdict at the level that counts. Version
 // 0 means the versions that the level requires. Some registries ignore the
 // level and compare with every version unless the request names a version.
-func (c *Client) verdictAt(ctx context.Context, w *rest.Work, subject, whole string, version int) (rest.Verdict, error) {
+//
+// If the subject has compatibility groups, the registry is asked about every
+// version, because it leaves out the versions of other groups. As for a
+// registration, a schema without metadata has the metadata of the latest
+// version.
+func (c *Client) verdictAt(ctx context.Context, w *rest.Work, subject string, whole Schema, version int) (rest.Verdict, error) {
 	ask := c.caller(w, rest.NothingWritten)
 	if version != 0 {
 		return ask.Verdict(ctx, subject, strconv.Itoa(version), whole)
@@ -120,6 +125,20 @@ func (c *Client) verdictAt(ctx context.Context, w *rest.Work, subject, whole str
 	level, err := c.level(ctx, w, subject)
 	if err != nil {
 		return rest.Verdict{}, err
+	}
+	group, err := c.CompatibilityGroup(ctx, subject)
+	if err != nil {
+		return rest.Verdict{}, err
+	}
+	if group != "" {
+		if whole.Metadata == nil {
+			latest, err := ask.Version(ctx, subject, 0)
+			if err != nil {
+				return rest.Verdict{}, err
+			}
+			whole.Metadata = latest.Metadata
+		}
+		return ask.Verdict(ctx, subject, rest.EveryVersion, whole)
 	}
 	if !level.Transitive() {
 		return ask.Verdict(ctx, subject, rest.LatestVersion, whole)
@@ -135,7 +154,7 @@ func (c *Client) verdictAt(ctx context.Context, w *rest.Work, subject, whole str
 
 // verdictOfEach asks for a verdict against each version, newest first and
 // several at a time. The result is the first verdict that is not "compatible".
-func (c *Client) verdictOfEach(ctx context.Context, w *rest.Work, subject, whole string) (rest.Verdict, error) {
+func (c *Client) verdictOfEach(ctx context.Context, w *rest.Work, subject string, whole Schema) (rest.Verdict, error) {
 	numbers, err := c.caller(w, rest.NothingWritten).Versions(ctx, subject, nil)
 	if err != nil {
 		return rest.Verdict{}, err

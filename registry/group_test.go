@@ -56,6 +56,26 @@ func TestCompatibilityGroup(t *testing.T) {
 	if err := register(twoWrong, "2"); !errors.As(err, &incompatible) {
 		t.Errorf("incompatible within its group: %v", err)
 	}
+	for _, test := range []struct {
+		text     string
+		metadata *registry.Metadata
+		accepted bool
+	}{
+		{twoWrong, &registry.Metadata{Properties: map[string]string{"major": "2"}}, false},
+		{twoWrong, &registry.Metadata{Properties: map[string]string{"major": "3"}}, true},
+		{one, &registry.Metadata{Properties: map[string]string{"major": "1"}}, true},
+		{one, nil, false}, // has the metadata of the latest version, which is of group 3
+		{twoWrong, nil, true},
+	} {
+		found, err := c.TestCompatibility(t.Context(), "sizes-value", registry.Schema{Text: test.text, Metadata: test.metadata})
+		if err != nil || test.accepted != (len(found) == 0) {
+			t.Errorf("TestCompatibility of %s, %v: %v, %v", test.text, test.metadata, found, err)
+		}
+		_, err = c.Register(t.Context(), "sizes-value", registry.Schema{Text: test.text, Metadata: test.metadata})
+		if test.accepted == errors.As(err, &incompatible) {
+			t.Errorf("control: Register of %s, %v: %v", test.text, test.metadata, err)
+		}
+	}
 	if err := c.SetCompatibility(t.Context(), "sizes-value", compat.Backward); err != nil {
 		t.Fatal(err)
 	}

@@ -461,9 +461,7 @@ func (e *entry) registrable() (s registry.Schema, ok bool) {
 // check finds the schemas that are not registered, and the reasons why the
 // registry would refuse them. First, check applies avroline's own rules,
 // because the findings then have places in the files. Then check asks the
-// registry, with two exceptions. If --level sets a level, the registry does not
-// have the level yet. If a subject has compatibility groups, the registry's
-// answer does not consider the groups.
+// registry, unless --level sets a level, which the registry does not have yet.
 func (r *registrar) check(ctx context.Context, entries []*entry) ([]finding, error) {
 	var missing []*entry
 	var subjects []check.Subject
@@ -482,9 +480,6 @@ func (r *registrar) check(ctx context.Context, entries []*entry) ([]finding, err
 			return nil, err
 		}
 		subjects = append(subjects, subject)
-		if subject.Group != "" {
-			missing = missing[:len(missing)-1] // the registry's answer does not consider the metadata
-		}
 	}
 	findings := checkFindings(check.Compare(subjects))
 	if len(findings) > 0 || r.level != 0 {
@@ -519,7 +514,7 @@ func (r *registrar) find(ctx context.Context, e *entry) (bool, error) {
 // ask asks the registry whether it would accept a schema.
 func (r *registrar) ask(ctx context.Context, e *entry) ([]finding, error) {
 	at := finding{File: e.file, Line: e.schema.Pos.Line, Col: e.schema.Pos.Col}
-	found, err := r.client.TestCompatibility(ctx, e.subject, registry.Schema{Text: e.schema.Text()})
+	found, err := r.client.TestCompatibility(ctx, e.subject, registry.Schema{Text: e.schema.Text(), Metadata: e.Metadata})
 	var answer *registry.Error
 	if errors.As(err, &answer) && answer.Status == http.StatusUnprocessableEntity {
 		at.Rule, at.Message = ruleInvalid, err.Error()

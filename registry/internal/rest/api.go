@@ -322,14 +322,14 @@ type Verdict struct {
 
 // Verdict asks whether a schema is compatible with a version of a subject.
 // against is a number, [LatestVersion] or [EveryVersion].
-func (c Caller) Verdict(ctx context.Context, subject, against, schema string) (Verdict, error) {
+func (c Caller) Verdict(ctx context.Context, subject, against string, schema contract.Schema) (Verdict, error) {
 	path := "/compatibility" + SubjectPath(subject) + "/versions"
 	if against != EveryVersion {
 		path += "/" + against
 	}
 	var v Verdict
 	req := Call{Method: http.MethodPost, Path: path, Query: "verbose=true", Form: formVerdict}
-	err := c.Call(ctx, req, schemaBody(contract.Schema{Text: schema}), &v)
+	err := c.Call(ctx, req, schemaBody(schema), &v)
 	return v, err
 }
 

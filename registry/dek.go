@@ -53,7 +53,11 @@ func (c *Client) DEK(ctx context.Context, kek, subject string, version int, algo
 	req := rest.Call{
 		Method: http.MethodGet, Path: dekPath(kek, subject) + "/versions/" + at, Query: deletedQuery(deleted, query),
 	}
-	if err := c.callKeys(ctx, req, nil, &dek); err != nil {
+	err := c.callKeys(ctx, req, nil, &dek)
+	if err == nil {
+		err = checkDEK(dek, version, algorithm)
+	}
+	if err != nil {
 		return contract.DEK{}, fmt.Errorf("registry: data encryption key of %q under %q: %w", subject, kek, err)
 	}
 	return dek, nil
@@ -70,10 +74,27 @@ func (c *Client) CreateDEK(ctx context.Context, dek contract.DEK) (contract.DEK,
 	if rest.IsStatus(err, http.StatusMethodNotAllowed) { // a registry before 8.0
 		err = c.callKeys(ctx, rest.Call{Method: http.MethodPost, Path: kekPath(kek) + "/deks"}, dek, &made)
 	}
+	if err == nil {
+		err = checkDEK(made, dek.Version, dek.Algorithm)
+	}
 	if err != nil {
 		return contract.DEK{}, fmt.Errorf("registry: create a data encryption key of %q under %q: %w", dek.Subject, kek, err)
 	}
 	return made, nil
+}
+
+// checkDEK refuses an answer with another key than the client asked for, for
+// example from a cache that ignores the query. Other readers could not decrypt
+// records of this key. A version below 1 and an empty algorithm match any key,
+// in the question and in the answer.
+func checkDEK(dek contract.DEK, version int, algorithm string) error {
+	if version > 0 && dek.Version != 0 && dek.Version != version {
+		return fmt.Errorf("asked for version %d, the registry answered with version %d", version, dek.Version)
+	}
+	if algorithm != "" && dek.Algorithm != "" && dek.Algorithm != algorithm {
+		return fmt.Errorf("asked for algorithm %s, the registry answered with %s", algorithm, rest.Quote(dek.Algorithm, 40))
+	}
+	return nil
 }
 
 // callKeys makes a call whose answer contains key material.

@@ -3,6 +3,7 @@ package registry_test
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -10,6 +11,29 @@ import (
 	"github.com/avroline/avroline/registry/contract"
 	"github.com/avroline/avroline/registry/registrytest"
 )
+
+// TestDEKOfAnotherKey checks that a key of another version or algorithm is
+// refused. A cache that ignores the query of a URL gives such an answer, and
+// records of the key would be unreadable. The control is the right key.
+func TestDEKOfAnotherKey(t *testing.T) {
+	t.Parallel()
+	c := newClient(t, []string{"http://registry.invalid"}, registry.WithTransport(roundTrip(func(r *http.Request) (*http.Response, error) {
+		return reply(r, 200, `{"kekName":"k","subject":"s","version":2,"algorithm":"AES128_GCM","encryptedKeyMaterial":"d3JhcHBlZA=="}`), nil
+	})))
+	for _, test := range []struct {
+		version   int
+		algorithm string
+		ok        bool
+	}{{2, "AES128_GCM", true}, {-1, "", true}, {1, "AES128_GCM", false}, {2, "AES256_GCM", false}} {
+		if _, err := c.DEK(t.Context(), "k", "s", test.version, test.algorithm, false); test.ok != (err == nil) {
+			t.Errorf("DEK of version %d, %s: %v", test.version, test.algorithm, err)
+		}
+		made := contract.DEK{KEKName: "k", Subject: "s", Version: test.version, Algorithm: test.algorithm}
+		if _, err := c.CreateDEK(t.Context(), made); test.ok != (err == nil) {
+			t.Errorf("CreateDEK of version %d, %s: %v", test.version, test.algorithm, err)
+		}
+	}
+}
 
 func TestDEKRegistry(t *testing.T) {
 	t.Parallel()

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/avroline/avroline/internal/logsum"
 )
@@ -277,6 +278,12 @@ func (c *Config) check() []error {
 	if c.Purpose != ForProducer && c.TransactionalID == "" {
 		errs = append(errs, &ConfigError{"transactionalID", "", "must not be empty: one per running process, kept across restarts"})
 	}
+	switch n := len(c.TransactionalID); {
+	case n > mostTransactionalID:
+		errs = append(errs, &ConfigError{"transactionalID", "", fmt.Sprintf("has %d bytes: at most %d are allowed", n, mostTransactionalID)})
+	case !utf8.ValidString(c.TransactionalID):
+		errs = append(errs, &ConfigError{"transactionalID", c.TransactionalID, "must be UTF-8: a broker replaces other bytes, so two ids would become the same id"})
+	}
 	for i := range c.rows {
 		s := &c.rows[i]
 		origin, set := c.origins[s.Key]
@@ -296,6 +303,10 @@ func (c *Config) check() []error {
 	})
 	return slices.Concat(errs, c.checkSecurity(), c.checkText())
 }
+
+// mostTransactionalID is kgo's limit for a transactional id, in bytes. Kafka's
+// own limit is 32,767.
+const mostTransactionalID = 16_382
 
 // shown returns the value of a setting if an error may show the value, or "".
 func (c *Config) shown(s *Setting) string {

@@ -198,7 +198,7 @@ func (k *client) explainRefused(q *queue, err error) error {
 	explained := k.explain(q, err)
 	switch codeOf(err) {
 	case transport.UnknownTopicOrPartition:
-		explained = withCause(k.engine.unknownTopic(q.topic.name), explained)
+		explained = withCause(k.engine.unknownPartition(q.topic.name, q.partition), explained)
 		fallthrough
 	case transport.TopicAuthorizationFailed:
 		if k.tx == nil {

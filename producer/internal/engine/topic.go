@@ -187,9 +187,17 @@ func (t *Topic) lookUp(ctx context.Context) (*route, error) {
 	}
 }
 
-func (e *Engine) unknownTopic(name string) error {
-	return fmt.Errorf("%w: brokers %s have no topic %q: create it (kafka-topics.sh --create --topic %s --partitions 6), "+
-		"or give producer.WithCreateTopics and call Prepare", ErrUnknownTopic, strings.Join(e.config.Brokers, ","), name, name)
+func (e *Engine) unknownTopic(name string) error { return e.unknownPartition(name, 0) }
+
+// unknownPartition is the error of a message whose topic or partition does not
+// exist. A topic that was created again may have fewer partitions.
+func (e *Engine) unknownPartition(name string, partition int32) error {
+	smaller := ""
+	if partition > 0 {
+		smaller = fmt.Sprintf(", or the topic has no partition %d any more", partition)
+	}
+	return fmt.Errorf("%w: brokers %s have no topic %q%s: create it (kafka-topics.sh --create --topic %s --partitions 6), "+
+		"or give producer.WithCreateTopics and call Prepare", ErrUnknownTopic, strings.Join(e.config.Brokers, ","), name, smaller, name)
 }
 
 const (

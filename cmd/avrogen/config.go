@@ -81,11 +81,11 @@ func (a *app) checkSubjects(c *config, paths []string, subjects ...string) error
 	}
 	all, err := c.paths(nil)
 	if err != nil {
-		return err
+		return nil // the command reports the paths that it needs
 	}
 	set, err := a.loader(c).Load(append(slices.Clone(paths), all...)...)
 	if err != nil {
-		return nil
+		return nil // the command reports mistakes
 	}
 	var types []string
 	for _, f := range set.Files {

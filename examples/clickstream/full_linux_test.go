@@ -15,6 +15,10 @@ func TestDiskFull(t *testing.T) {
 	if err := cmd.Run(); err == nil || !strings.HasPrefix(out.String(), "clickstream: failed") || !strings.Contains(errs.String(), "rejects") {
 		t.Errorf("rejects: %v\n%s\n%s", err, out, errs)
 	}
+	cmd, out, errs = program(t, "--quiet", "--sample-lines", "3000", "--rejects", filepath.Join(t.TempDir(), "none", "rejects"))
+	if err := cmd.Run(); err == nil || strings.Contains(out.String(), "reason in") || !strings.Contains(errs.String(), "name another file with --rejects") {
+		t.Errorf("no rejects file: %v\n%s\n%s", err, out, errs)
+	}
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	if err != nil {
 		t.Skip(err)

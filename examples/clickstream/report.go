@@ -75,7 +75,7 @@ func (r *report) writeText(out io.Writer, err error) error {
 	}
 	n := func(name string, v int64, note string) { row(name, grouped(v), note) }
 	n("lines", r.Lines, fmt.Sprintf("read from %d %s", r.Files, plural(r.Files, "file")))
-	if r.Rejected > 0 {
+	if r.RejectsFile != "" {
 		n("rejected", r.Rejected, "each with its reason in "+r.RejectsFile)
 	} else {
 		n("rejected", r.Rejected, "")

@@ -446,6 +446,9 @@ func (t *Type) schemaText() string {
 	if formatted, err := avscfmt.Format(t.Name, []byte(text)); err == nil {
 		text = string(formatted)
 	}
+	if len(text) > maxSchema {
+		return "" // many types inside each other are mostly indentation
+	}
 	return strings.TrimRight(clean(text), "\n")
 }
 

@@ -27,7 +27,8 @@ func WithMaxLine(bytes int) FilesOption {
 }
 
 // Files reads files line by line, in the given order. It reads each file to its
-// current end. Files detects gzip compression by the content of a file.
+// current end. Files detects gzip compression by the content of a file. Other
+// compressed files and files in UTF-16 are an error.
 //
 // The position of a file includes a checksum of the first 4 KiB. So Files
 // continues in a file that grew. A file that was renamed, for example by log

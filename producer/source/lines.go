@@ -97,7 +97,12 @@ func (r *lineReader) openPlain() error {
 	}
 	r.file, r.compression, r.size, r.fileID = f, nil, info.Size(), fileID(f)
 	r.reader = bufio.NewReaderSize(f, blockSize)
-	if magic, _ := r.reader.Peek(2); !bytes.Equal(magic, []byte{0x1f, 0x8b}) {
+	magic, _ := r.reader.Peek(longestMagic)
+	if format := otherFormat(magic); format != "" {
+		r.close()
+		return fmt.Errorf("source: %s: the file is %s, but Files reads plain text and gzip: convert the file, or remove it from the list", r.path, format)
+	}
+	if !bytes.HasPrefix(magic, []byte{0x1f, 0x8b}) {
 		return nil
 	}
 	z, err := gzip.NewReader(r.reader)
@@ -108,6 +113,32 @@ func (r *lineReader) openPlain() error {
 	r.compression = z
 	r.reader = bufio.NewReaderSize(z, blockSize)
 	return nil
+}
+
+// longestMagic is the number of bytes that otherFormat needs.
+const longestMagic = 10
+
+// otherFormat returns the format of a file that has no lines of text, or "".
+// Such a file would give lines of garbage.
+func otherFormat(magic []byte) string {
+	begins := func(prefix string) bool { return bytes.HasPrefix(magic, []byte(prefix)) }
+	switch {
+	case begins("\x28\xb5\x2f\xfd"):
+		return "compressed with zstd"
+	case begins("\xfd7zXZ\x00"):
+		return "compressed with xz"
+	case begins("BZh") && bytes.HasSuffix(magic, []byte("1AY&SY")): // between both is the level
+		return "compressed with bzip2"
+	case begins("\x04\x22\x4d\x18"):
+		return "compressed with lz4"
+	case begins("\x1f\x9d"):
+		return "compressed with compress"
+	case begins("PK\x03\x04"):
+		return "a zip archive"
+	case begins("\xff\xfe"), begins("\xfe\xff"):
+		return "in UTF-16"
+	}
+	return ""
 }
 
 // errNotRegular says that a path does not name a regular file.

@@ -712,3 +712,18 @@ func TestNames(t *testing.T) {
 		})
 	}
 }
+
+// TestServiceWithMoreShards checks that the relay reports rows of shards that
+// no relay reads.
+func TestServiceWithMoreShards(t *testing.T) {
+	t.Parallel()
+	p := newFixture(t, outbox.SQLite, outbox.WithShards(4))
+	p.write(0, 20)
+	var err error
+	if p.table, err = outbox.NewTable(outbox.SQLite); err != nil {
+		t.Fatal(err)
+	}
+	r := p.relay()
+	defer p.running(r)()
+	p.fails(r, "the error", func(err error) bool { return strings.Contains(err.Error(), "WithShards(1)") })
+}

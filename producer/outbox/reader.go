@@ -47,6 +47,7 @@ type reader struct {
 	published []int64   // the rows that Next has returned since the last call of Positions
 	finished  [][]int64 // the rows of each transaction that Positions has ended
 	swept     time.Time // the start of the last sweep
+	checked   time.Time // the time of the last checkShards
 	cleaner   *cleaner
 	behind    error  // why Next returns no more rows: the database does not delete published rows
 	noted     string // the progress in the relay's own table, if the progress is ours
@@ -54,7 +55,7 @@ type reader struct {
 
 // Open implements [source.Input].
 func (in *input) Open(ctx context.Context, shard source.Shard, committed []source.Position) (source.Reader[*Row], error) {
-	r := &reader{input: in, shard: shard.Number}
+	r := &reader{input: in, shard: shard.Number, checked: time.Now()}
 	if err := in.table.Check(ctx, in.db); err != nil {
 		if missing := new(SchemaError); errors.As(err, &missing) {
 			return nil, err
@@ -67,6 +68,9 @@ func (in *input) Open(ctx context.Context, shard source.Shard, committed []sourc
 	}
 	if r.server, err = in.table.server(ctx, in.db); err != nil {
 		return nil, source.Temporary(err)
+	}
+	if err := in.checkShards(ctx, shard.Number); err != nil {
+		return nil, err
 	}
 	at, known, err := positionOf(shard.Number, committed)
 	if err != nil {
@@ -86,6 +90,27 @@ func (in *input) Open(ctx context.Context, shard source.Shard, committed []sourc
 	r.fetcher = newFetcher(in, shard.Number, r.server, at)
 	r.cleaner = newCleaner(r)
 	return r, nil
+}
+
+// shardsInterval is the pause between two checks of checkShards.
+const shardsInterval = 10 * time.Second
+
+// checkShards returns an error if the table has rows of shards that no relay
+// reads, because a service writes with another value of [WithShards]. Such rows
+// would wait forever without an error. Only shard 0 checks.
+func (in *input) checkShards(ctx context.Context, shard int) error {
+	if shard != 0 {
+		return nil
+	}
+	var highest sql.NullInt64
+	if err := in.db.QueryRowContext(ctx, "SELECT MAX(shard) FROM "+in.table.quoted()).Scan(&highest); err != nil {
+		return source.Temporary(fmt.Errorf("outbox: table %s: %w", in.table.name, err))
+	}
+	if highest.Int64 >= int64(in.table.shards) {
+		return fmt.Errorf("outbox: table %s has rows of shard %d, but the relay has WithShards(%d), so no relay would publish these rows: "+
+			"give the services and the relays the same number, and delete rows that are published already", in.table.name, highest.Int64, in.table.shards)
+	}
+	return nil
 }
 
 // progressName returns the name of the progress in the relay's own table.
@@ -252,6 +277,12 @@ func (r *reader) Next(ctx context.Context, item *source.Item[*Row]) (bool, error
 func (r *reader) More(ctx context.Context) (bool, error) {
 	if err := r.sweep(ctx); err != nil {
 		return false, source.Temporary(err)
+	}
+	if time.Since(r.checked) >= shardsInterval {
+		r.checked = time.Now()
+		if err := r.checkShards(ctx, r.shard); err != nil {
+			return false, err
+		}
 	}
 	poll := time.NewTimer(r.poll)
 	defer poll.Stop()

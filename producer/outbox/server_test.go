@@ -143,6 +143,23 @@ func TestStatementBinaryLog(t *testing.T) {
 	stop()
 	second()
 	p.WantExactlyOnce(p.topic, n)
+	// A replica runs the same statements, and must get the same values.
+	var log strings.Builder
+	events, err := p.db.Query("SHOW BINLOG EVENTS")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = events.Close() }()
+	for events.Next() {
+		var file, position, kind, server, end, info string
+		if err := events.Scan(&file, &position, &kind, &server, &end, &info); err != nil {
+			t.Fatal(err)
+		}
+		log.WriteString(info)
+	}
+	if text := log.String(); !strings.Contains(text, "rand_seed1") || strings.Contains(text, "UUID") {
+		t.Error("a replica gets another identity of the database")
+	}
 }
 
 // holding returns a transaction that holds the lock of a query. The relay also

@@ -198,7 +198,10 @@ func (t *Table) schema() []string {
 		return []string{
 			table + ",\n  KEY " + q(base+"_shard_batch") + " (shard, batch, seq)\n)" + tableOptions,
 			fmt.Sprintf(state, "varchar(255)", "longtext") + tableOptions,
-			"INSERT IGNORE INTO " + t.quotedState() + " (name, value) VALUES ('database', UUID())",
+			// With binlog_format=STATEMENT, each replica runs this statement
+			// too. The binary log has the time and the seeds of RAND, so the
+			// replica gets the same value. UUID would give another value.
+			"INSERT IGNORE INTO " + t.quotedState() + " (name, value) VALUES ('database', MD5(CONCAT(NOW(6), RAND(), RAND())))",
 		}
 	default:
 		return []string{

@@ -410,6 +410,9 @@ func TestBadRows(t *testing.T) {
 		p.WantExactlyOnce(p.topic, 2)
 		var reasons []string
 		for _, r := range p.Records(dead) {
+			if !slices.ContainsFunc(r.Headers, func(h kgo.RecordHeader) bool { return h.Key == "event-id" && len(h.Value) == 36 }) {
+				t.Errorf("a dead letter has no event id: %v", r.Headers)
+			}
 			for _, h := range r.Headers {
 				if h.Key == outbox.DeadLetterReason {
 					reasons = append(reasons, string(h.Value))

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -94,10 +95,10 @@ func WithWaker(w Waker) RelayOption {
 
 // WithDeadLetters writes rows that cannot be published to another topic, in
 // order and in the same transaction. The relay copies key, payload and headers
-// byte for byte, and adds the headers dead-letter.reason, .topic and .row.
-// Without WithDeadLetters, such a row stops its shard, and the error names the
-// row. If the registry does not answer, or if the relay lacks a permission, the
-// rows wait in both cases.
+// byte for byte, and adds the headers event-id, dead-letter.reason, .topic and
+// .row. Without WithDeadLetters, such a row stops its shard, and the error
+// names the row. If the registry does not answer, or if the relay lacks a
+// permission, the rows wait in both cases.
 //
 // A row that is too large stops its shard if its dead letter is too large as
 // well. So max.message.bytes of the dead-letter topic and
@@ -221,10 +222,7 @@ func (r *Relay) Close(ctx context.Context) error { return r.source.Close(ctx) }
 func (r *Relay) publish(ctx context.Context, tx *producer.Tx, row *Row) error {
 	err := r.check(ctx, row)
 	if err == nil {
-		e := row.encoded()
-		if !slices.ContainsFunc(e.Headers, func(h serde.Header) bool { return h.Key == eventIDHeader }) {
-			e.Headers = append(slices.Clip(e.Headers), serde.Header{Key: eventIDHeader, Value: []byte(row.ID.String())})
-		}
+		e := messageOf(row)
 		if err = e.Add(ctx, tx); err == nil || tx.Err() != nil || ctx.Err() != nil {
 			return err
 		}
@@ -234,6 +232,15 @@ func (r *Relay) publish(ctx context.Context, tx *producer.Tx, row *Row) error {
 		return err // not because of the row
 	}
 	return r.publishDeadLetter(ctx, tx, row, err)
+}
+
+// messageOf makes the message of a row, with the header event-id.
+func messageOf(row *Row) producer.Encoded {
+	e := row.encoded()
+	if !slices.ContainsFunc(e.Headers, func(h serde.Header) bool { return h.Key == eventIDHeader }) {
+		e.Headers = append(slices.Clip(e.Headers), serde.Header{Key: eventIDHeader, Value: []byte(row.ID.String())})
+	}
+	return e
 }
 
 // check returns an error if a row cannot be published.
@@ -267,10 +274,10 @@ func kafkaTime(at time.Time) bool { return at.IsZero() || at.UnixMilli() >= 0 &&
 
 // publishDeadLetter writes a row to the dead-letter topic.
 func (r *Relay) publishDeadLetter(ctx context.Context, tx *producer.Tx, row *Row, reason error) error {
-	e := row.encoded()
+	e := messageOf(row)
 	text := reason.Error()
 	if len(text) > 1000 {
-		text = text[:1000]
+		text = strings.ToValidUTF8(text[:1000], "")
 	}
 	e.Headers = append(slices.Clip(e.Headers),
 		serde.Header{Key: DeadLetterReason, Value: []byte(text)},

@@ -2,6 +2,8 @@ package outbox
 
 import (
 	"database/sql"
+	"errors"
+	"strings"
 	"testing"
 
 	"github.com/google/uuid"
@@ -17,11 +19,21 @@ import (
 func TestOpenTransactionInMySQL(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
-	db := databases.MariaDB(t, "--innodb-lock-wait-timeout=1").Open()
+	server := databases.MariaDB(t, "--innodb-lock-wait-timeout=1")
+	db := server.Open()
 	table, err := NewTable(MySQL)
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Run("autocommit=0", func(t *testing.T) { // the relay refuses such connections
+		off := *server
+		off.URL += "?autocommit=0"
+		refused := off.Open()
+		defer func() { _ = refused.Close() }()
+		if err := errors.Join(table.Create(ctx, refused), table.Check(ctx, refused)); err == nil || strings.Count(err.Error(), "autocommit=1") != 2 {
+			t.Errorf("got %v", err)
+		}
+	})
 	if err := table.Create(ctx, db); err != nil {
 		t.Fatal(err)
 	}
@@ -48,15 +60,15 @@ func TestOpenTransactionInMySQL(t *testing.T) {
 	if err := written.Commit(); err != nil {
 		t.Fatal(err)
 	}
-	server, err := table.server(ctx, db)
+	id, err := table.server(ctx, db)
 	if err != nil {
 		t.Fatal(err)
 	}
 	in := &input{table: table, db: db}
-	if found, err := (&fetcher{input: in, server: server}).number(ctx, 0); !found || err != nil {
+	if found, err := (&fetcher{input: in, server: id}).number(ctx, 0); !found || err != nil {
 		t.Fatalf("number: %v, %v", found, err)
 	}
-	r := &reader{input: in, server: server}
+	r := &reader{input: in, server: id}
 	condition, args := r.conditionUpTo(position{Batch: 1, Seq: 5, ID: uuid.New()})
 	deletion := begin()
 	if err := r.deleteWhere(ctx, deletion, condition, args); err != nil {

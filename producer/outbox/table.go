@@ -124,6 +124,9 @@ func Schema(d Dialect, opts ...TableOption) (string, error) {
 
 // Create creates missing tables and indexes.
 func (t *Table) Create(ctx context.Context, db *sql.DB) error {
+	if err := t.checkAutocommit(ctx, db); err != nil {
+		return err
+	}
 	for _, statement := range t.schema() {
 		if _, err := db.ExecContext(ctx, statement); err != nil {
 			return fmt.Errorf("outbox: create table %s: %w: %s", t.name, err, firstLine(statement))
@@ -238,6 +241,9 @@ func (e *SchemaError) Unwrap() error { return e.Err }
 // Check returns a [*SchemaError] if a table or columns are missing in the
 // database.
 func (t *Table) Check(ctx context.Context, db *sql.DB) error {
+	if err := t.checkAutocommit(ctx, db); err != nil {
+		return err
+	}
 	var want []string
 	for _, c := range t.definitions() {
 		want = append(want, c.name)
@@ -250,6 +256,24 @@ func (t *Table) Check(ctx context.Context, db *sql.DB) error {
 	}
 	_, err := t.identity(ctx, db)
 	return err
+}
+
+// checkAutocommit returns an error if MySQL begins a transaction at each
+// statement. The relay's statements outside of a transaction would then see old
+// rows, and would never be committed.
+func (t *Table) checkAutocommit(ctx context.Context, db *sql.DB) error {
+	if t.dialect != MySQL {
+		return nil
+	}
+	var on bool
+	err := db.QueryRowContext(ctx, "SELECT @@autocommit").Scan(&on)
+	if err == nil && !on {
+		err = errors.New("the connections have autocommit=0: set autocommit=1 in the data source name")
+	}
+	if err != nil {
+		return fmt.Errorf("outbox: table %s: %w", t.name, err)
+	}
+	return nil
 }
 
 func checkColumns(ctx context.Context, db *sql.DB, name, quoted string, want []string) error {

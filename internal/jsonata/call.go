@@ -145,7 +145,13 @@ func (ev *evaluation) update(n *node, o *object, s *scope) error {
 			return failf("the update of a transformation must be an object")
 		}
 		for _, key := range members.keys {
-			o.set(key, members.values[key])
+			// A copy, because the value may contain o. No value may contain
+			// itself.
+			v, err := ev.clone(members.values[key])
+			if err != nil {
+				return err
+			}
+			o.set(key, v)
 		}
 	}
 	if n.third == nil {

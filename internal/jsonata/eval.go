@@ -225,6 +225,12 @@ func (ev *evaluation) kind(n *node, in any, s *scope) (any, error) {
 			return ev.eval(n.third, in, s)
 		}
 		return undefined{}, nil
+	case kindDefault: // rhs counts if lhs is false (?:) or missing (??)
+		v, err := ev.eval(n.lhs, in, s)
+		if err != nil || n.text == "?:" && boolean(v) || n.text == "??" && !isUndefined(v) {
+			return v, err
+		}
+		return ev.eval(n.rhs, in, s)
 	case kindBind:
 		v, err := ev.eval(n.rhs, in, s)
 		if err == nil {

@@ -25,6 +25,7 @@ const (
 	kindObject
 	kindBlock
 	kindCondition
+	kindDefault
 	kindBind
 	kindLambda
 	kindCall
@@ -41,7 +42,7 @@ const (
 type node struct {
 	kind  nodeKind
 	at    int
-	text  string // of a name, a string, a variable, a binary operator
+	text  string // of a name, a string, a variable, a binary operator, ?: or ??
 	val   any    // of a number or a value
 	regex *regexp.Regexp
 
@@ -417,18 +418,10 @@ func (p *parser) infix(left *node) (_ *node, err error) {
 	}
 	bp := power(t.text)
 	if t.text == "?:" || t.text == "??" {
-		bp = 0
+		n.kind, bp = kindDefault, 0
 	}
 	if n.rhs, err = p.expression(bp); err != nil {
 		return nil, err
-	}
-	if t.text == "?:" || t.text == "??" {
-		// The default is used if the value is false (?:) or missing (??).
-		test := left
-		if t.text == "??" {
-			test = &node{kind: kindCall, at: t.at, rhs: &node{kind: kindVariable, text: "exists", at: t.at}, list: []*node{left}}
-		}
-		return &node{kind: kindCondition, at: t.at, lhs: test, rhs: left, third: n.rhs}, nil
 	}
 	return n, nil
 }

@@ -98,11 +98,34 @@ func TestResultsOfOtherLibraries(t *testing.T) {
 		`one.*`:                            `[3]`,
 		`{"a": one.*}`:                     `{"a":[3]}`,
 		`{"x": 3}.*`:                       `3`,
+		`list[1] ?: 9`:                     `2`,
+		`list[1] ?? 9`:                     `2`,
+		`nothing[1] ?? 9`:                  `9`,
+		`$sum((list)^(>$)) ?: 1`:           `6`,
 	} {
-		got := run(t, expr, []byte(`{"empty": [], "one": {"x": [3]}}`))
+		got := run(t, expr, []byte(`{"empty": [], "list": [1, 2, 3], "one": {"x": [3]}}`))
 		if got.Error || string(got.Value) != want {
 			t.Errorf("%s: %s, error %v, want %s", expr, got.Value, got.Error, want)
 		}
+	}
+}
+
+// TestTransformOfItself checks that no value contains itself. Writing such a
+// value would overflow the stack.
+func TestTransformOfItself(t *testing.T) {
+	t.Parallel()
+	got := run(t, `$ ~> |$|{"b": $}|`, []byte(`{"a": 1}`))
+	if got.Error || string(got.Value) != `{"a":1,"b":{"a":1}}` {
+		t.Errorf("%s, error %v", got.Value, got.Error)
+	}
+}
+
+// TestNestedDefaults checks that each default takes constant work.
+func TestNestedDefaults(t *testing.T) {
+	t.Parallel()
+	got := run(t, strings.Repeat("(", 60)+"a"+strings.Repeat(" ?: 1)", 60), []byte(`{"a": 5}`))
+	if string(got.Value) != "5" {
+		t.Errorf("%s, error %v", got.Value, got.Error)
 	}
 }
 

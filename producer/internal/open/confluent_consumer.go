@@ -49,7 +49,9 @@ type confluentConsumer struct {
 
 	mu     sync.Mutex // held by Close, and while the client gets a token
 	closed bool
-	ended  chan struct{} // closed by Close
+
+	endTokens    context.CancelFunc // ends confluent.KeepToken
+	loginRefused chan struct{}      // capacity 1
 }
 
 // consumeConfluent is [Consumer] with confluent-kafka-go.
@@ -88,7 +90,7 @@ func startConsumer(c *settings.Config, g transport.Group, settings map[string]an
 	if trouble == nil {
 		trouble = func(*transport.Error) {}
 	}
-	in := &confluentConsumer{settings: c, group: g, trouble: trouble, logs: make(chan kafka.LogEvent, 64), logged: make(chan struct{}), ended: make(chan struct{})}
+	in := &confluentConsumer{settings: c, group: g, trouble: trouble, logs: make(chan kafka.LogEvent, 64), logged: make(chan struct{}), loginRefused: make(chan struct{}, 1)}
 	m := kafka.ConfigMap{"go.logs.channel": in.logs, "isolation.level": "read_committed", "enable.auto.commit": false}
 	for k, v := range settings {
 		if _, ours := m[k]; !ours {
@@ -106,24 +108,10 @@ func startConsumer(c *settings.Config, g transport.Group, settings map[string]an
 		return nil, asError(err)
 	}
 	go in.forwardLogs()
-	if c.SASL != nil && c.SASL.Token != nil {
-		go in.refreshTokens()
-	}
+	alive, end := context.WithCancel(context.Background())
+	in.endTokens = end
+	go confluent.KeepToken(alive, c, in.kafka, in.hold, trouble, in.loginRefused)
 	return in, nil
-}
-
-// refreshTokens gives tokens to the library until Close. The library's own
-// requests for a token reach only Poll, and the first calls of a processor need
-// a login before the first Poll.
-func (in *confluentConsumer) refreshTokens() {
-	for {
-		next := confluent.RefreshToken(context.Background(), in.settings, in.kafka, in.hold, in.trouble)
-		select {
-		case <-time.After(max(next, in.settings.RetryBackoffMax)):
-		case <-in.ended:
-			return
-		}
-	}
 }
 
 func (in *confluentConsumer) forwardLogs() {
@@ -148,7 +136,7 @@ func (in *confluentConsumer) Close() error {
 		return nil
 	}
 	in.closed = true
-	close(in.ended)
+	in.endTokens()
 	in.leave()
 	ended := make(chan error, 1)
 	go func() { ended <- in.kafka.Close() }()
@@ -370,6 +358,12 @@ func (in *confluentConsumer) permanentError(err error) error {
 	}
 	var known *transport.Error
 	if errors.As(said, &known) {
+		if known.Code == transport.Authentication {
+			select {
+			case in.loginRefused <- struct{}{}:
+			default: // told already
+			}
+		}
 		in.trouble(known)
 	}
 	return nil

@@ -55,6 +55,8 @@ type client struct {
 	states     map[string]string // the library's state of each broker; only serve uses it
 	statistics chan string       // JSON documents of the library
 
+	loginRefused chan struct{} // capacity 1
+
 	alive      context.Context //nolint:containedctx // the lifetime of the client
 	die        context.CancelFunc
 	background sync.WaitGroup
@@ -79,6 +81,7 @@ func open(c *settings.Config, batchBytes int, h transport.Handler, plugin bool) 
 		config: c, handler: h, topics: map[string]*topic{}, gated: !c.WeakAcks,
 		acknowledged: !c.WeakAcks || c.Acks != settings.AcksNone, served: make(chan struct{}),
 		states: map[string]string{}, statistics: make(chan string, 1), flush: flush{wake: make(chan struct{}, 1)}, more: make(chan struct{}, 1),
+		loginRefused: make(chan struct{}, 1),
 	}
 	k.gates.first = map[transport.Token]*partition{}
 	k.alive, k.die = context.WithCancel(context.Background())
@@ -130,6 +133,7 @@ func open(c *settings.Config, batchBytes int, h transport.Handler, plugin bool) 
 		go k.servePlain()
 	}
 	k.background.Go(k.readStatistics)
+	k.background.Go(func() { KeepToken(k.alive, c, k.kafka, k.calls.holdUntil, h.Trouble, k.loginRefused) })
 	if k.gated && c.TransactionalID == "" {
 		k.background.Go(k.requestProducerID)
 	}
@@ -228,15 +232,20 @@ func (c *client) event(event kafka.Event) {
 		if event.IsFatal() {
 			c.fail(event)
 		} else {
-			c.handler.Trouble(convert(event))
+			trouble := convert(event)
+			if trouble.Code == transport.Authentication {
+				select {
+				case c.loginRefused <- struct{}{}:
+				default: // told already
+				}
+			}
+			c.handler.Trouble(trouble)
 		}
 	case *kafka.Stats:
 		select {
 		case c.statistics <- event.String():
 		default: // the reader is busy with an earlier document
 		}
-	case kafka.OAuthBearerTokenRefresh:
-		c.background.Go(func() { RefreshToken(c.alive, c.config, c.kafka, c.calls.holdUntil, c.handler.Trouble) })
 	}
 }
 

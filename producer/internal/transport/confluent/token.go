@@ -18,14 +18,40 @@ type TokenTaker interface {
 	SetOAuthBearerTokenFailure(reason string) error
 }
 
-// RefreshToken asks the token source for a client that needs a token. hold
-// keeps the client until release, and returns false if the client has ended.
-// trouble gets an error, and the client asks again after ten seconds. next is
-// the time after which the client needs another token, or 0 after an error.
-func RefreshToken(ctx context.Context, c *settings.Config, k TokenTaker, hold func() (release func(), ok bool), trouble func(*transport.Error)) (next time.Duration) {
+// refusedWait is the shortest time from a request for a token to the request
+// after a refusal of the token.
+const refusedWait = 10 * time.Second
+
+// KeepToken gives tokens to a client of the library until ctx ends. KeepToken
+// asks the token source at once, again before the token expires, and again after
+// a value on refused, which says that a broker has refused the token. hold keeps
+// the client until release, and returns false if the client has ended. trouble
+// gets the errors of the source.
+//
+// The library's own requests for a token are not used. The requests of a
+// consumer reach only Poll, and a processor needs a login before the first Poll.
+func KeepToken(ctx context.Context, c *settings.Config, k TokenTaker, hold func() (release func(), ok bool), trouble func(*transport.Error), refused <-chan struct{}) {
 	if c.SASL == nil || c.SASL.Token == nil {
-		return 0
+		return
 	}
+	for ctx.Err() == nil {
+		life := refreshToken(ctx, c, k, hold, trouble)
+		earliest := time.After(refusedWait)
+		select {
+		case <-time.After(max(life*4/5, c.RetryBackoffMax)):
+		case <-refused:
+			select {
+			case <-earliest:
+			case <-ctx.Done():
+			}
+		case <-ctx.Done():
+		}
+	}
+}
+
+// refreshToken asks the token source once. refreshToken returns the life of the
+// token, or 0 after an error.
+func refreshToken(ctx context.Context, c *settings.Config, k TokenTaker, hold func() (release func(), ok bool), trouble func(*transport.Error)) (life time.Duration) {
 	token, err := c.RequestToken(ctx, c.SASL.Token)
 	release, ok := hold()
 	if !ok {
@@ -42,9 +68,9 @@ func RefreshToken(ctx context.Context, c *settings.Config, k TokenTaker, hold fu
 		return 0
 	}
 	if token.Expiry.IsZero() {
-		return unknownLife * 4 / 5
+		return unknownLife
 	}
-	return time.Until(token.Expiry) * 4 / 5
+	return time.Until(token.Expiry)
 }
 
 // unknownLife is the life of a token without an expiry.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
@@ -73,7 +74,7 @@ func TestTokenAfterTheClient(t *testing.T) {
 				t.Fatal(err)
 			}
 			var to tokenRecorder
-			RefreshToken(t.Context(), c, &to, in.holdUntil, ignoringHandler{}.Trouble)
+			refreshToken(t.Context(), c, &to, in.holdUntil, ignoringHandler{}.Trouble)
 			if to.calls != want {
 				t.Errorf("the client was called %d times, want %d", to.calls, want)
 			}
@@ -113,8 +114,77 @@ func TestRefusedTokenIsNotShown(t *testing.T) {
 		t.Fatalf("control: the library's error does not have the token: %v", err)
 	}
 	var told troubleHandler
-	RefreshToken(t.Context(), c, k.kafka, k.calls.holdUntil, told.Trouble)
+	refreshToken(t.Context(), c, k.kafka, k.calls.holdUntil, told.Trouble)
 	if !strings.Contains(told.trouble, "[redacted]") || strings.Contains(told.trouble, "hunter2") {
 		t.Errorf("the error: %s", told.trouble)
 	}
 }
+
+// TestKeepToken counts the requests for tokens. The source is asked again
+// before the token expires, and soon after a refusal, but a broker that refuses
+// every token causes few requests.
+func TestKeepToken(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		life    time.Duration // 0: the token names no expiry
+		refusal time.Duration // the time between refusals; 0: none
+		want    int           // requests within an hour
+	}{
+		"no expiry":       {0, 0, 1},
+		"an expiry":       {10 * time.Minute, 0, 8},
+		"refused once":    {0, 40 * time.Minute, 2},
+		"always refused":  {0, time.Millisecond, 360},
+		"and has expired": {-time.Minute, 0, 3600}, // every RetryBackoffMax
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				asked := 0
+				source := tokenFunc(func(context.Context) (oauth.Token, error) {
+					asked++
+					token := oauth.Token{Value: "x", Principal: "ada"}
+					if tc.life != 0 {
+						token.Expiry = time.Now().Add(tc.life)
+					}
+					return token, nil
+				})
+				c, err := settings.New(settings.ForProducer, []string{"127.0.0.1:1"}, "", []settings.Option{
+					settings.WithSASL(settings.NewSASL(settings.Credentials{Mechanism: "OAUTHBEARER", Token: source})),
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				c.RetryBackoffMax = time.Second
+				ctx, cancel := context.WithTimeout(t.Context(), time.Hour-time.Second/2)
+				defer cancel()
+				refused := make(chan struct{}, 1)
+				if tc.refusal > 0 {
+					go func() {
+						tick := time.NewTicker(tc.refusal)
+						defer tick.Stop()
+						for {
+							select {
+							case <-tick.C:
+								select {
+								case refused <- struct{}{}:
+								default:
+								}
+							case <-ctx.Done():
+								return
+							}
+						}
+					}()
+				}
+				KeepToken(ctx, c, acceptingTaker{}, new(openCalls).holdUntil, ignoringHandler{}.Trouble, refused)
+				if asked != tc.want {
+					t.Errorf("%d requests, want %d", asked, tc.want)
+				}
+			})
+		})
+	}
+}
+
+type acceptingTaker struct{}
+
+func (acceptingTaker) SetOAuthBearerToken(kafka.OAuthBearerToken) error { return nil }
+func (acceptingTaker) SetOAuthBearerTokenFailure(string) error          { return nil }

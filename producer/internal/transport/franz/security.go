@@ -31,19 +31,14 @@ func tlsConfig(t *settings.TLS) (*tls.Config, error) {
 
 // mechanism converts the credentials to kgo's type.
 func mechanism(c *settings.Config, h transport.Handler) (sasl.Mechanism, error) {
-	m, err := libraryMechanism(c, h)
-	return login{m, c}, err
-}
-
-func libraryMechanism(c *settings.Config, h transport.Handler) (sasl.Mechanism, error) {
 	s := c.SASL
 	switch s.Mechanism {
 	case "PLAIN":
-		return plain.Auth{User: s.User, Pass: s.Password}.AsMechanism(), nil
+		return login{plain.Auth{User: s.User, Pass: s.Password}.AsMechanism(), c, nil}, nil
 	case "SCRAM-SHA-256":
-		return scram.Auth{User: s.User, Pass: s.Password}.AsSha256Mechanism(), nil
+		return login{scram.Auth{User: s.User, Pass: s.Password}.AsSha256Mechanism(), c, nil}, nil
 	case "SCRAM-SHA-512":
-		return scram.Auth{User: s.User, Pass: s.Password}.AsSha512Mechanism(), nil
+		return login{scram.Auth{User: s.User, Pass: s.Password}.AsSha512Mechanism(), c, nil}, nil
 	case "OAUTHBEARER":
 		source := &tokenCache{source: s.Token, handler: h, config: c}
 		if s.OIDC != nil {
@@ -53,7 +48,7 @@ func libraryMechanism(c *settings.Config, h transport.Handler) (sasl.Mechanism, 
 			}
 			source.source, source.extensions = fetch, extensions(s.OIDC.Extensions)
 		}
-		return oauth.Oauth(source.auth), nil
+		return login{oauth.Oauth(source.auth), c, source}, nil
 	}
 	return nil, fmt.Errorf("franz: no SASL mechanism %q", s.Mechanism)
 }
@@ -69,6 +64,7 @@ func failedLogin(err error, c *settings.Config) error {
 type login struct {
 	sasl.Mechanism
 	config *settings.Config
+	tokens *tokenCache // nil for a mechanism without tokens
 }
 
 // Authenticate implements sasl.Mechanism.
@@ -91,7 +87,8 @@ func (s loginSession) Challenge(answer []byte) (done bool, next []byte, err erro
 	switch {
 	case err == nil:
 		return done, next, nil
-	case s.login.Name() == "OAUTHBEARER": // the answer is the reason, see RFC 7628, section 3.2.2
+	case s.login.tokens != nil: // the answer is the reason, see RFC 7628, section 3.2.2
+		s.login.tokens.refused()
 		err = fmt.Errorf("the broker refuses the token: %s", answer)
 	}
 	return false, nil, failedLogin(err, s.login.config)
@@ -109,7 +106,8 @@ func extensions(s string) map[string]string {
 }
 
 // tokenCache asks the token source before the first login. tokenCache asks
-// again after four fifths of the token's lifetime.
+// again after four fifths of the token's lifetime, or after a broker has refused
+// the token.
 type tokenCache struct {
 	source     settings.TokenSource
 	extensions map[string]string
@@ -118,7 +116,21 @@ type tokenCache struct {
 
 	mu    sync.Mutex
 	token string
+	asked time.Time
 	renew time.Time
+}
+
+// refusedWait is the shortest time from a request for a token to the request
+// after a refusal of the token.
+const refusedWait = 10 * time.Second
+
+// refused notes that a broker has refused the token.
+func (t *tokenCache) refused() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if renew := t.asked.Add(refusedWait); renew.Before(t.renew) {
+		t.renew = renew
+	}
 }
 
 func (t *tokenCache) auth(ctx context.Context) (oauth.Auth, error) {
@@ -132,7 +144,7 @@ func (t *tokenCache) auth(ctx context.Context) (oauth.Auth, error) {
 			t.handler.Trouble(e)
 			return oauth.Auth{}, e
 		}
-		t.token, t.renew = token.Value, now.Add(24*time.Hour) // the token does not expire
+		t.token, t.asked, t.renew = token.Value, now, now.Add(24*time.Hour) // the token does not expire
 		if !token.Expiry.IsZero() {
 			t.renew = now.Add(token.Expiry.Sub(now) * 4 / 5)
 		}

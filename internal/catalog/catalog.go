@@ -440,24 +440,46 @@ func shorten(s string, n int) string {
 // schemaText returns the formatted schema, or "" if the schema is too long.
 func (t *Type) schemaText() string {
 	text := t.Schema.Text()
-	if len(text) > maxSchema {
-		return ""
+	if len(text)+leastIndentation(text) > maxSchema {
+		return "" // many types inside each other are mostly indentation
 	}
 	if formatted, err := avscfmt.Format(t.Name, []byte(text)); err == nil {
 		text = string(formatted)
 	}
 	if len(text) > maxSchema {
-		return "" // many types inside each other are mostly indentation
+		return ""
 	}
 	return strings.TrimRight(clean(text), "\n")
 }
 
+// leastIndentation returns a lower bound of the indentation of a formatted
+// schema: each object begins a line, or stands in the line of its parent.
+func leastIndentation(text string) (n int) {
+	depth, quoted := 0, false
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '{':
+			n += depth
+			depth++
+		case c == '}':
+			depth--
+		}
+	}
+	return n
+}
+
 // example returns a value in Avro's JSON encoding. If the first value is long,
 // for example for a recursive type, example tries several values and takes the
-// shortest. If all are too long, example returns "".
+// shortest. If all are too long, example returns "". A schema that is much longer
+// than an example has long values, so example does not try.
 func (t *Type) example() string {
 	text := t.Schema.Text()
-	if len(text) > maxSchema {
+	if len(text) > 4*maxExample {
 		return ""
 	}
 	g, err := serde.NewGeneric(text)

@@ -146,7 +146,7 @@ func (t *tokenCache) auth(ctx context.Context) (oauth.Auth, error) {
 		}
 		t.token, t.asked, t.renew = token.Value, now, now.Add(24*time.Hour) // the token does not expire
 		if !token.Expiry.IsZero() {
-			t.renew = now.Add(token.Expiry.Sub(now) * 4 / 5)
+			t.renew = now.Add(max(token.Expiry.Sub(now)*4/5, time.Second))
 		}
 	}
 	return oauth.Auth{Token: t.token, Extensions: t.extensions}, nil

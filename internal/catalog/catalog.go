@@ -475,8 +475,8 @@ func leastIndentation(text string) (n int) {
 
 // example returns a value in Avro's JSON encoding. If the first value is long,
 // for example for a recursive type, example tries several values and takes the
-// shortest. If all are too long, example returns "". A schema that is much longer
-// than an example has long values, so example does not try.
+// shortest. If all are too long, example returns "". A schema that is much
+// longer than an example has long values, so example does not try.
 func (t *Type) example() string {
 	text := t.Schema.Text()
 	if len(text) > 4*maxExample {

@@ -23,13 +23,14 @@ type TokenTaker interface {
 const refusedWait = 10 * time.Second
 
 // KeepToken gives tokens to a client of the library until ctx ends. KeepToken
-// asks the token source at once, again before the token expires, and again after
-// a value on refused, which says that a broker has refused the token. hold keeps
-// the client until release, and returns false if the client has ended. trouble
-// gets the errors of the source.
+// asks the token source at once, again before the token expires, and again
+// after a value on refused, which says that a broker has refused the token.
+// hold keeps the client until release, and returns false if the client has
+// ended. trouble gets the errors of the source.
 //
 // The library's own requests for a token are not used. The requests of a
-// consumer reach only Poll, and a processor needs a login before the first Poll.
+// consumer reach only Poll, and a processor needs a login before its first
+// Poll.
 func KeepToken(ctx context.Context, c *settings.Config, k TokenTaker, hold func() (release func(), ok bool), trouble func(*transport.Error), refused <-chan struct{}) {
 	if c.SASL == nil || c.SASL.Token == nil {
 		return

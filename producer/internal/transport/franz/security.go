@@ -106,8 +106,8 @@ func extensions(s string) map[string]string {
 }
 
 // tokenCache asks the token source before the first login. tokenCache asks
-// again after four fifths of the token's lifetime, or after a broker has refused
-// the token.
+// again after four fifths of the token's lifetime, or after a broker has
+// refused the token.
 type tokenCache struct {
 	source     settings.TokenSource
 	extensions map[string]string

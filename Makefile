@@ -32,7 +32,8 @@ SOAK ?= 10m
 # gotest FLAGS,PACKAGES is go test. With RERUN=1, as in .ci/run, tests that
 # failed are run again: at most 6 tests and subtests, each at most twice, and
 # none after a data race, a panic or a timeout. The output keeps every failure.
-gotest = $(if $(RERUN),$(GOTESTSUM) --format standard-quiet --rerun-fails --rerun-fails-max-failures 6 --rerun-fails-run-root-test --rerun-fails-abort-on-data-race --packages "$(2)" -- $(1),go test $(if $(1),$(1) )$(2))
+# .ci/run has vetted everything before, so the tests are not vetted again.
+gotest = $(if $(RERUN),$(GOTESTSUM) --format standard-quiet --rerun-fails --rerun-fails-max-failures 6 --rerun-fails-run-root-test --rerun-fails-abort-on-data-race --packages "$(2)" -- -vet=off $(1),go test $(if $(1),$(1) )$(2))
 RERUN ?=
 ifneq ($(RERUN),)
 test race test-franz modules vectors integration tools versions: $(GOTESTSUM)
@@ -70,7 +71,7 @@ test: ## the tests: no server, no environment variable
 	$(call gotest,$(PARALLEL),./...)
 
 race: ## the tests of what is concurrent, under the race detector
-	$(call gotest,$(PARALLEL) -race -short,$(RACE))
+	$(call gotest,-race -short,$(RACE))
 
 generate: ## write the generated code anew
 	go generate ./...

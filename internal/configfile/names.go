@@ -339,7 +339,9 @@ latest.cache.size
 latest.cache.ttl.sec
 missing.cache.size
 missing.id.cache.ttl.sec
+missing.version.cache.ttl.sec
 missing.version.query.cache.ttl.sec
+missing.schema.cache.ttl.sec
 missing.schema.query.cache.ttl.sec
 schema.registry.url.randomize
 `

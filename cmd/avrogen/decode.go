@@ -193,20 +193,20 @@ func (d *decoder) input(data []byte) serde.Input {
 // message appends one message as a line of JSON. If the form of a readable text
 // was guessed, an error names the guess.
 func (d *decoder) message(ctx context.Context, out, text []byte) ([]byte, error) {
-	guess := d.form.guess(text)
-	out, err := d.decode(ctx, out, text, guess)
+	data, in, err := d.form.read(text)
+	if err != nil {
+		return out, err
+	}
+	out, err = d.decode(ctx, out, data)
 	unreadable := func(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r) && !unicode.IsSpace(r) }
-	if err != nil && d.form == formAuto && guess != formHex && bytes.IndexFunc(text, unreadable) < 0 {
-		err = fmt.Errorf("%w; the input is not hex, so it was read as %s: --input names another form", err, guess)
+	if err != nil && d.form == formAuto && in != formHex && bytes.IndexFunc(text, unreadable) < 0 {
+		err = fmt.Errorf("%w; the input is not hex, so it was read as %s: --input names another form", err, in)
 	}
 	return out, err
 }
 
-func (d *decoder) decode(ctx context.Context, out, text []byte, in form) ([]byte, error) {
-	data, err := in.read(text)
-	if err != nil {
-		return out, err
-	}
+// decode appends one message, without its form.
+func (d *decoder) decode(ctx context.Context, out, data []byte) (_ []byte, err error) {
 	if bytes.HasPrefix(data, []byte(ocf.Magic)) {
 		return out, errors.New("this is an object container file in hex or base64: give avrogen decode the file itself")
 	}

@@ -38,39 +38,32 @@ func (f *form) Set(s string) error {
 	return fmt.Errorf("%q is none of auto, raw, hex, base64", s)
 }
 
-// guess returns the form of a text. For formAuto, hex comes first, then base64.
-func (f form) guess(text []byte) form {
-	if f != formAuto {
-		return f
-	}
-	if _, err := fromHex(text); err == nil {
-		return formHex
-	}
-	if _, err := fromBase64(text); err == nil {
-		return formBase64
-	}
-	return formRaw
-}
-
-// read converts text into the bytes of a message.
-func (f form) read(text []byte) ([]byte, error) {
+// read converts text into the bytes of a message, and returns the form of the
+// text. For formAuto, hex comes first, then base64.
+func (f form) read(text []byte) ([]byte, form, error) {
 	switch f {
 	case formRaw:
-		return text, nil
+		return text, formRaw, nil
 	case formHex:
 		data, err := fromHex(text)
 		if err != nil {
-			return nil, fmt.Errorf("the input is not hex: %w", err)
+			return nil, formHex, fmt.Errorf("the input is not hex: %w", err)
 		}
-		return data, nil
+		return data, formHex, nil
 	case formBase64:
 		data, err := fromBase64(text)
 		if err != nil {
-			return nil, fmt.Errorf("the input is not base64: %w", err)
+			return nil, formBase64, fmt.Errorf("the input is not base64: %w", err)
 		}
-		return data, nil
+		return data, formBase64, nil
 	default: // formAuto
-		return f.guess(text).read(text)
+		if data, err := fromHex(text); err == nil {
+			return data, formHex, nil
+		}
+		if data, err := fromBase64(text); err == nil {
+			return data, formBase64, nil
+		}
+		return text, formRaw, nil
 	}
 }
 

@@ -22,6 +22,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kfake"
 
+	"github.com/avroline/avroline/internal/oauth"
 	"github.com/avroline/avroline/producer/internal/diagnose"
 	"github.com/avroline/avroline/producer/internal/settings"
 	"github.com/avroline/avroline/producer/internal/transport"
@@ -117,7 +118,7 @@ func securityCases(t *testing.T) map[string]security {
 	sasl := []kfake.Opt{
 		kfake.EnableSASL(), kfake.Superuser("PLAIN", "bob", "bobs"), kfake.Superuser("SCRAM-SHA-256", "ada", "adas"), kfake.Superuser("SCRAM-SHA-512", "ada", "adas"),
 	}
-	token := tokenFunc(func(context.Context) (Token, error) {
+	token := oauth.SourceFunc(func(context.Context) (Token, error) {
 		return Token{Value: "token", Expiry: time.Now().Add(time.Hour), Principal: "ada"}, nil
 	})
 	httpd := httptest.NewServer(http.NotFoundHandler())
@@ -261,11 +262,6 @@ func TestClientCertificate(t *testing.T) {
 		checkConnectionError(t, diagnose.ExplainConnection(c, event), s)
 	})
 }
-
-// tokenFunc is a token source made of a function.
-type tokenFunc func(context.Context) (Token, error)
-
-func (f tokenFunc) Token(ctx context.Context) (Token, error) { return f(ctx) }
 
 func checkConnectionError(t *testing.T, err error, s security) {
 	t.Helper()

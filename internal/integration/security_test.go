@@ -15,6 +15,7 @@ import (
 
 	"github.com/avroline/avroline/examples/events/orders"
 	"github.com/avroline/avroline/internal/kafkacluster"
+	"github.com/avroline/avroline/internal/oauth"
 	"github.com/avroline/avroline/internal/workload"
 	"github.com/avroline/avroline/producer"
 	"github.com/avroline/avroline/producer/processor"
@@ -58,7 +59,7 @@ func TestSecurity(t *testing.T) {
 	}))
 	defer oidc.Close()
 	token := func(subject string, life time.Duration) producer.SASL {
-		return producer.OAuthBearer(source(func(context.Context) (producer.Token, error) {
+		return producer.OAuthBearer(oauth.SourceFunc(func(context.Context) (producer.Token, error) {
 			expiry := time.Now().Add(life)
 			return producer.Token{Value: unsigned(t, subject, expiry), Expiry: expiry, Principal: subject}, nil
 		}))
@@ -141,11 +142,6 @@ func TestSecurity(t *testing.T) {
 
 func ptr[T any](v T) *T { return &v }
 
-// source is a token source of one function.
-type source func(context.Context) (producer.Token, error)
-
-func (s source) Token(ctx context.Context) (producer.Token, error) { return s(ctx) }
-
 // TestProcessorTokens lets a processor log in with tokens of its own, which do
 // not name their expiry. The processor reads one message.
 func TestProcessorTokens(t *testing.T) {
@@ -173,7 +169,7 @@ func TestProcessorTokens(t *testing.T) {
 			if err := p.Close(ctx); err != nil {
 				t.Error(err)
 			}
-			tokens := source(func(context.Context) (producer.Token, error) {
+			tokens := oauth.SourceFunc(func(context.Context) (producer.Token, error) {
 				return producer.Token{Value: unsigned(t, "orders", time.Now().Add(time.Hour)), Principal: "orders"}, nil
 			})
 			reads, stop := context.WithCancel(ctx)

@@ -32,6 +32,12 @@ type TokenSource interface {
 	Token(ctx context.Context) (Token, error)
 }
 
+// SourceFunc is a function as a TokenSource.
+type SourceFunc func(ctx context.Context) (Token, error)
+
+// Token calls f.
+func (f SourceFunc) Token(ctx context.Context) (Token, error) { return f(ctx) }
+
 // String says whether there is a token, and names its principal and its expiry.
 func (t Token) String() string {
 	text := "Token{no value"

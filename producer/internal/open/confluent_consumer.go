@@ -358,12 +358,7 @@ func (in *confluentConsumer) permanentError(err error) error {
 	}
 	var known *transport.Error
 	if errors.As(said, &known) {
-		if known.Code == transport.Authentication {
-			select {
-			case in.loginRefused <- struct{}{}:
-			default: // told already
-			}
-		}
+		confluent.NoteRefusal(in.loginRefused, known)
 		in.trouble(known)
 	}
 	return nil

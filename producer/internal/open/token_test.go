@@ -8,13 +8,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/avroline/avroline/internal/oauth"
 	"github.com/avroline/avroline/producer/internal/settings"
 	"github.com/avroline/avroline/producer/internal/transport"
 )
-
-type tokenFunc func(context.Context) (settings.Token, error)
-
-func (f tokenFunc) Token(ctx context.Context) (settings.Token, error) { return f(ctx) }
 
 // TestConsumerTokens opens a consumer that nobody polls. The consumer asks the
 // token source at once, again after an error, and again before the token
@@ -24,7 +21,7 @@ func TestConsumerTokens(t *testing.T) {
 	t.Parallel()
 	asked := make(chan int, 3)
 	calls := 0
-	source := tokenFunc(func(context.Context) (settings.Token, error) {
+	source := oauth.SourceFunc(func(context.Context) (settings.Token, error) {
 		if calls++; calls <= cap(asked) {
 			asked <- calls
 		}

@@ -10,6 +10,10 @@ import (
 // tokenWait limits one call of a token source.
 const tokenWait = 30 * time.Second
 
+// RefusedTokenWait is the shortest time from a request for a token to the
+// request after a broker has refused the token.
+const RefusedTokenWait = 10 * time.Second
+
 // RequestToken asks a token source. RequestToken returns at the end of ctx,
 // even if the source goes on. A panic of the source is an error. No error shows
 // the token.

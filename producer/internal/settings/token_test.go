@@ -8,11 +8,9 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/avroline/avroline/internal/oauth"
 )
-
-type tokenFunc func(context.Context) (Token, error)
-
-func (f tokenFunc) Token(ctx context.Context) (Token, error) { return f(ctx) }
 
 // TestRequestToken asks sources that break their contract. None of them ends
 // the process or blocks the caller, and no error shows the token.
@@ -20,7 +18,7 @@ func TestRequestToken(t *testing.T) {
 	t.Parallel()
 	const secret = "hunter2-hunter2"
 	for name, test := range map[string]struct {
-		source tokenFunc
+		source oauth.SourceFunc
 		want   string // the error; "" means a token
 	}{
 		"a token":     {func(context.Context) (Token, error) { return Token{Value: secret}, nil }, ""},

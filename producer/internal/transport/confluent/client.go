@@ -233,12 +233,7 @@ func (c *client) event(event kafka.Event) {
 			c.fail(event)
 		} else {
 			trouble := convert(event)
-			if trouble.Code == transport.Authentication {
-				select {
-				case c.loginRefused <- struct{}{}:
-				default: // told already
-				}
-			}
+			NoteRefusal(c.loginRefused, trouble)
 			c.handler.Trouble(trouble)
 		}
 	case *kafka.Stats:

@@ -18,10 +18,6 @@ type TokenTaker interface {
 	SetOAuthBearerTokenFailure(reason string) error
 }
 
-// refusedWait is the shortest time from a request for a token to the request
-// after a refusal of the token.
-const refusedWait = 10 * time.Second
-
 // KeepToken gives tokens to a client of the library until ctx ends. KeepToken
 // asks the token source at once, again before the token expires, and again
 // after a value on refused, which says that a broker has refused the token.
@@ -37,7 +33,7 @@ func KeepToken(ctx context.Context, c *settings.Config, k TokenTaker, hold func(
 	}
 	for ctx.Err() == nil {
 		life := refreshToken(ctx, c, k, hold, trouble)
-		earliest := time.After(refusedWait)
+		earliest := time.After(settings.RefusedTokenWait)
 		select {
 		case <-time.After(max(life*4/5, c.RetryBackoffMax)):
 		case <-refused:
@@ -47,6 +43,18 @@ func KeepToken(ctx context.Context, c *settings.Config, k TokenTaker, hold func(
 			}
 		case <-ctx.Done():
 		}
+	}
+}
+
+// NoteRefusal tells KeepToken about an error that is a refused login. refused
+// has the capacity 1.
+func NoteRefusal(refused chan<- struct{}, err *transport.Error) {
+	if err.Code != transport.Authentication {
+		return
+	}
+	select {
+	case refused <- struct{}{}:
+	default: // told already
 	}
 }
 

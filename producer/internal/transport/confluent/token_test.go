@@ -16,11 +16,6 @@ import (
 	"github.com/avroline/avroline/producer/internal/transport"
 )
 
-// tokenFunc is a function as a token source.
-type tokenFunc func(context.Context) (oauth.Token, error)
-
-func (f tokenFunc) Token(ctx context.Context) (oauth.Token, error) { return f(ctx) }
-
 // tokenRecorder counts the calls of a client.
 type tokenRecorder struct{ calls int }
 
@@ -61,7 +56,7 @@ func TestTokenAfterTheClient(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var in openCalls
-			source := tokenFunc(func(context.Context) (oauth.Token, error) {
+			source := oauth.SourceFunc(func(context.Context) (oauth.Token, error) {
 				if name == "gone" {
 					in.lastUse()
 				}
@@ -95,7 +90,7 @@ func (t *troubleHandler) Trouble(err *transport.Error) { t.trouble = err.Error()
 func TestRefusedTokenIsNotShown(t *testing.T) {
 	t.Parallel()
 	const secret = "hunter2-hunter2-hunter2-\x01" // the last character makes the token invalid
-	source := tokenFunc(func(context.Context) (oauth.Token, error) {
+	source := oauth.SourceFunc(func(context.Context) (oauth.Token, error) {
 		return oauth.Token{Value: secret, Expiry: time.Now().Add(time.Hour), Principal: "ada"}, nil
 	})
 	c, err := settings.New(settings.ForProducer, []string{"127.0.0.1:1"}, "", []settings.Option{
@@ -140,7 +135,7 @@ func TestKeepToken(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				asked := 0
-				source := tokenFunc(func(context.Context) (oauth.Token, error) {
+				source := oauth.SourceFunc(func(context.Context) (oauth.Token, error) {
 					asked++
 					token := oauth.Token{Value: "x", Principal: "ada"}
 					if tc.life != 0 {

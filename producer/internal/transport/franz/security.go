@@ -120,15 +120,11 @@ type tokenCache struct {
 	renew time.Time
 }
 
-// refusedWait is the shortest time from a request for a token to the request
-// after a refusal of the token.
-const refusedWait = 10 * time.Second
-
 // refused notes that a broker has refused the token.
 func (t *tokenCache) refused() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if renew := t.asked.Add(refusedWait); renew.Before(t.renew) {
+	if renew := t.asked.Add(settings.RefusedTokenWait); renew.Before(t.renew) {
 		t.renew = renew
 	}
 }

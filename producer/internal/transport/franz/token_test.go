@@ -6,12 +6,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/avroline/avroline/internal/oauth"
 	"github.com/avroline/avroline/producer/internal/settings"
 )
-
-type tokenFunc func(context.Context) (settings.Token, error)
-
-func (f tokenFunc) Token(ctx context.Context) (settings.Token, error) { return f(ctx) }
 
 // TestRefusedToken logs in once a second for an hour. The source is asked again
 // after a refusal, but a broker that refuses every token causes few requests.
@@ -29,7 +26,7 @@ func TestRefusedToken(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				asked := 0
-				cache := &tokenCache{config: &settings.Config{}, source: tokenFunc(func(context.Context) (settings.Token, error) {
+				cache := &tokenCache{config: &settings.Config{}, source: oauth.SourceFunc(func(context.Context) (settings.Token, error) {
 					asked++
 					return settings.Token{Value: "x"}, nil
 				})}

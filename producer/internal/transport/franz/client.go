@@ -67,8 +67,8 @@ func Open(c *settings.Config, batchBytes int, h transport.Handler) (transport.Cl
 	kgoLinger := min(c.Linger, kgoMostLinger)
 	if c.TransactionalID == "" {
 		k.linger.after, kgoLinger = c.Linger, 0
-		k.linger.wake = make(chan struct{}, 1)
 	}
+	k.linger.init()
 	opts := append(common,
 		kgo.Dialer(k.wire.dial),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
@@ -107,9 +107,7 @@ func Open(c *settings.Config, batchBytes int, h transport.Handler) (transport.Cl
 	k.tx.client = k
 	k.outbox = newOutbox(h)
 	k.alive, k.die = context.WithCancel(context.Background())
-	if k.linger.after > 0 {
-		k.background.Go(func() { k.linger.run(k.alive) })
-	}
+	k.background.Go(func() { k.linger.run(k.alive) })
 	k.background.Go(k.watch)
 	return k, nil
 }
@@ -160,9 +158,9 @@ func (c *client) refusalError() error {
 	return nil
 }
 
-// refuse makes Produce refuse new messages. A publisher that is already inside
-// holds its partition's lock until kgo has the message. The callers of refuse
-// take the same lock next.
+// refuse makes Produce refuse new messages. Whoever gives messages to kgo at
+// this moment holds a lock of their partition. The callers of refuse take the
+// same locks next.
 func (c *client) refuse(err *transport.Error) { c.refusal.CompareAndSwap(nil, err) }
 
 // fail ends the client. The client takes no new messages after fail.

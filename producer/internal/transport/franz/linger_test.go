@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/avroline/avroline/producer/internal/settings"
 	"github.com/avroline/avroline/producer/internal/transport"
 	"github.com/avroline/avroline/producer/producertest"
 )
@@ -45,23 +46,55 @@ func TestRecordList(t *testing.T) {
 // TestLingerTimes takes partitions whose time has come.
 func TestLingerTimes(t *testing.T) {
 	t.Parallel()
-	l := linger{after: time.Hour, wake: make(chan struct{}, 1)}
+	l := linger{after: time.Hour}
+	l.init()
 	first, second := new(partition), new(partition)
 	begun := time.Now()
 	l.add(first)
 	l.add(second)
-	if due := l.take(nil, begun.Add(time.Hour/2)); len(due) > 0 {
-		t.Errorf("%d partitions after half of the time", len(due))
-	}
-	l.due[1].at = l.due[1].at.Add(time.Minute)
-	if due := l.take(nil, l.due[0].at); len(due) != 1 || due[0].partition != first {
-		t.Errorf("first %+v", due)
-	}
-	if due := l.take(nil, begun.Add(time.Hour+time.Minute)); len(due) != 1 || due[0].partition != second || len(l.due) > 0 {
-		t.Errorf("second %+v, left %d", due, len(l.due))
-	}
 	if len(l.wake) != 1 {
 		t.Error("the first partition wakes nobody")
+	}
+	take := func(at time.Time, want time.Duration, partitions ...*partition) {
+		t.Helper()
+		now, due, pause := l.take(nil, nil, at)
+		if got := slices.Concat(now, due); !slices.Equal(got, partitions) || pause != want {
+			t.Errorf("%d partitions now, %d due, want %d; pause %v, want %v", len(now), len(due), len(partitions), pause, want)
+		}
+	}
+	at := l.due[0].at
+	l.due[1].at = at.Add(time.Minute)
+	take(begun.Add(time.Hour/2), at.Sub(begun.Add(time.Hour/2)))
+	take(at, time.Hour/lingerPart, first)
+	take(at.Add(2*time.Minute), time.Hour/lingerPart-2*time.Minute) // second waits for the next pass
+	l.add(second)
+	l.hurry(second)
+	l.hurry(second)
+	take(at.Add(2*time.Minute), time.Hour/lingerPart-2*time.Minute, second)
+	take(at.Add(time.Hour/lingerPart), time.Hour, second)
+	if len(l.due)+len(l.now) > 0 {
+		t.Errorf("left: %d and %d", len(l.due), len(l.now))
+	}
+}
+
+// TestLingerFlush adds partitions during a flush and before it.
+func TestLingerFlush(t *testing.T) {
+	t.Parallel()
+	c := client{config: new(settings.Config)}
+	c.linger.after = time.Hour
+	c.linger.init()
+	before, during := new(partition), new(partition)
+	c.linger.add(before)
+	c.BeginFlush()
+	c.linger.add(during)
+	now, due, _ := c.linger.take(nil, nil, time.Now())
+	if !slices.Equal(now, []*partition{during}) || !slices.Equal(due, []*partition{before}) {
+		t.Errorf("now %v, due %v", now, due)
+	}
+	c.EndFlush()
+	c.linger.add(new(partition))
+	if now, due, _ := c.linger.take(nil, nil, time.Now()); len(now)+len(due) > 0 {
+		t.Error("a partition does not wait after the flush")
 	}
 }
 

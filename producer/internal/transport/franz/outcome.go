@@ -213,7 +213,7 @@ func (p *partition) retry() {
 		return // Purge has given up the waiting messages
 	}
 	p.retrying = false
-	p.release(p.waiting.count)
+	p.topic.client.linger.hurry(p)
 }
 
 // explain fills in the outcome of a failed message. The caller holds p.mu.
@@ -325,6 +325,13 @@ func (b *batch) lost(r *request) {
 // answered returns false if kgo must not resend the batch. kgo would use a new
 // sequence number, but an earlier attempt may be in the log.
 func (p *partition) answered(r *request, a answer) bool {
+	if a.code != 0 {
+		// kgo gives up all its messages of the partition after a refusal, and
+		// would write a message that comes later. So no message is on the way
+		// to kgo when the refusal is noted.
+		p.giving.Lock()
+		defer p.giving.Unlock()
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, b := range p.batches {

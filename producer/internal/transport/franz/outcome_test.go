@@ -12,6 +12,34 @@ import (
 	"github.com/avroline/avroline/producer/producertest"
 )
 
+// TestRefusalWaitsForGiving answers batches while messages are on the way to
+// kgo. A refused batch waits, because kgo would write a message that comes
+// after the refusal. Other answers do not wait.
+func TestRefusalWaitsForGiving(t *testing.T) {
+	t.Parallel()
+	p := &partition{active: new(active), topic: &topic{client: &client{config: &settings.Config{}}}}
+	acknowledged, refused := &request{}, &request{}
+	p.wrote(acknowledged, batchKey{sequence: 0}, 2)
+	p.wrote(refused, batchKey{sequence: 2}, 2)
+	p.giving.Lock()
+	p.answered(acknowledged, answer{})
+	noted := make(chan struct{})
+	go func() {
+		defer close(noted)
+		p.answered(refused, answer{code: kerr.InvalidRecord.Code})
+	}()
+	select {
+	case <-noted:
+		t.Error("the refusal is noted while messages are on the way")
+	case <-time.After(20 * time.Millisecond):
+	}
+	p.giving.Unlock()
+	<-noted
+	if !p.held {
+		t.Error("the partition takes messages")
+	}
+}
+
 // TestBatchBehindRefusedBatch answers a batch behind a refused batch before and
 // after kgo has reported the messages of the refused batch. The messages behind
 // it are certainly not in the log in both cases, unless their batch may have

@@ -57,6 +57,7 @@ const (
 // does not know the topic, the first message becomes the loader. The messages
 // of a transaction never wait, because a refused batch ends the transaction.
 func (t *topic) canProduce(r *record) bool {
+	r.loader = false
 	if topicLoading(t.loading.Load()) == topicLoaded || t.client.config.TransactionalID != "" {
 		return true
 	}
@@ -74,7 +75,7 @@ func (t *topic) lingers() bool {
 // loaded runs under a lock of kgo.
 func (t *topic) loaded() {
 	if t.loading.CompareAndSwap(int32(topicLoads), int32(topicLoaded)) {
-		t.client.background.Go(func() { t.each(func(p *partition) { p.release(p.waiting.count) }) })
+		t.client.background.Go(func() { t.each(t.client.linger.hurry) })
 	}
 }
 
@@ -97,9 +98,11 @@ func (t *topic) notLoaded(err error) {
 func (t *topic) each(f func(p *partition)) {
 	for _, p := range *t.partitions.Load() {
 		if p != nil {
+			p.giving.Lock()
 			p.mu.Lock()
 			f(p)
 			p.mu.Unlock()
+			p.giving.Unlock()
 		}
 	}
 }
@@ -114,10 +117,13 @@ type partition struct {
 	// held is true after a refused batch until the handler has the outcomes of
 	// all later messages.
 	held bool
-	// lingers is true while the partition is in the client's linger.
-	lingers bool
+	// lingers and hurries say that a list of the client's linger has the
+	// partition, due or now.
+	lingers, hurries bool
 
-	mu sync.Mutex
+	// giving is held while linger gives messages to kgo. Lock giving before mu.
+	giving sync.Mutex
+	mu     sync.Mutex
 
 	*active // idle: no messages
 }
@@ -269,7 +275,7 @@ func (t *topic) Produce(number int32, m *transport.Message, token transport.Toke
 	size := m.Size()
 	r := p.copy(m, size)
 	r.Topic, r.Partition = t.name, number
-	r.part, r.token, r.size, r.loader, r.slot = p, token, size, false, c.expiry.slot()
+	r.part, r.token, r.size, r.slot = p, token, size, c.expiry.slot()
 	if m.HasTimestamp {
 		r.Timestamp = time.UnixMilli(m.Timestamp)
 	} else {
@@ -279,13 +285,10 @@ func (t *topic) Produce(number int32, m *transport.Message, token transport.Toke
 		c.tx.begun()
 	}
 	p.waiting.push(r)
-	waits := p.waiting.bytes < t.batchBytes && t.lingers()
-	if waits && !p.lingers {
-		p.lingers = c.linger.add(p)
-		waits = p.lingers
-	}
-	if !waits {
-		p.release(p.waiting.count)
+	if p.waiting.bytes < t.batchBytes && t.lingers() {
+		c.linger.add(p)
+	} else {
+		c.linger.hurry(p)
 	}
 	return nil
 }
@@ -300,33 +303,55 @@ var errRecovering = &transport.Error{
 	Code: transport.Recovering, Retriable: true, Text: "an earlier batch of the partition was refused",
 }
 
-// giveToKgo gives a message to kgo. The caller holds p.mu, so that the indexes
-// have the order of kgo's queue.
-func (p *partition) giveToKgo(r *record) {
-	r.index = p.handed
-	p.handed++
-	var ctx context.Context = &r.self
-	if r.slot != nil {
-		ctx = r.slot
-	}
+// giveToKgo gives messages to kgo. first is the index of the first one.
+func (p *partition) giveToKgo(given recordList, first uint64) {
 	c := p.topic.client
-	c.kgo.Produce(ctx, &r.Record, c.promise)
+	for r := given.first; r != nil; first++ {
+		next := r.next // kgo may end the message, and then the memory is reused
+		r.next, r.index = nil, first
+		var ctx context.Context = &r.self
+		if r.slot != nil {
+			ctx = r.slot
+		}
+		c.kgo.Produce(ctx, &r.Record, c.promise)
+		r = next
+	}
 }
 
-// release gives at most n of the waiting messages to kgo, if kgo can take them
-// now. The caller holds p.mu.
-func (p *partition) release(n int32) {
+// give gives the waiting messages to kgo. Only the goroutine of linger calls
+// give. Publishers add messages meanwhile, because they need only p.mu.
+func (p *partition) give() {
+	p.giving.Lock()
+	defer p.giving.Unlock()
+	p.mu.Lock()
+	given, first := p.take()
+	p.mu.Unlock()
+	p.giveToKgo(given, first)
+}
+
+// take removes the waiting messages that kgo can take now. first is the index
+// of the first one. The caller holds p.mu. The caller holds p.giving until kgo
+// has the messages: see answered.
+func (p *partition) take() (taken recordList, first uint64) {
 	c := p.topic.client
 	if p.held || p.topic.blocked() || c.refusalError() != nil || p.retrying || !p.resends.empty() {
 		if c.config.TransactionalID != "" {
 			// A commit must not leave the messages behind.
 			p.dropWaiting(gaveUpError("an earlier message of the partition was refused, or the topic was deleted"), nil)
 		}
-		return
+		return taken, 0
 	}
-	for ; n > 0 && !p.waiting.empty() && p.topic.canProduce(p.waiting.first); n-- {
-		p.giveToKgo(p.waiting.pop())
+	switch {
+	case p.waiting.empty() || !p.topic.canProduce(p.waiting.first):
+		return taken, 0
+	case p.waiting.first.loader:
+		taken.push(p.waiting.pop())
+	default:
+		taken, p.waiting = p.waiting, taken
 	}
+	first = p.handed
+	p.handed += uint64(taken.count)
+	return taken, first
 }
 
 // Close implements [transport.Topic]. The client frees its topics.
@@ -380,6 +405,7 @@ func (t *topic) noteMetadata(code int16, id [16]byte) {
 // forget makes kgo give up the topic's messages and state. forget gives up the
 // waiting messages too.
 func (t *topic) forget() {
+	t.each(func(*partition) {}) // waits for the messages that are on the way to kgo
 	t.client.kgo.PurgeTopicsFromProducing(t.name)
 	t.loading.CompareAndSwap(int32(topicLoaded), int32(topicNew))
 	t.mu.Lock()

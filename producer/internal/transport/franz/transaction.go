@@ -92,6 +92,7 @@ func (c *client) BeginTransaction() error {
 func (c *client) CommitTransaction(ctx context.Context) error {
 	return c.tx.end(ctx, true, func(op *operation, life context.Context) error {
 		defer c.outbox.wait()
+		c.linger.settle()
 		if err := c.kgo.Flush(life); err != nil {
 			return err
 		}
@@ -112,6 +113,7 @@ func (c *client) CommitTransaction(ctx context.Context) error {
 // AbortTransaction implements [transport.Client].
 func (c *client) AbortTransaction(ctx context.Context) error {
 	return c.tx.end(ctx, false, func(_ *operation, life context.Context) error {
+		c.linger.settle()
 		if err := c.kgo.AbortBufferedRecords(life); err != nil {
 			return err
 		}
@@ -231,7 +233,10 @@ func (t *transaction) sendOffsets(ctx context.Context, offsets []transport.Group
 		// Offsets usually come after the last message, so the messages leave
 		// now. Not earlier: the coordinator would refuse, for now, to add a
 		// partition while it adds the group.
-		t.client.background.Go(func() { _ = t.client.kgo.Flush(context.Background()) }) // CommitTransaction reports what fails
+		t.client.background.Go(func() {
+			t.client.linger.settle()
+			_ = t.client.kgo.Flush(context.Background()) // CommitTransaction reports what fails
+		})
 	}
 	req := kmsg.NewPtrTxnOffsetCommitRequest()
 	req.TransactionalID, req.Group = t.client.config.TransactionalID, member.Group

@@ -14,6 +14,7 @@ type BranchIndex map[*avsc.Schema]*branchNames
 
 // branchNames holds the branches of one union. Every slice ascends.
 type branchNames struct {
+	full    map[string]int   // by the full name
 	simple  map[string][]int // by the name without namespace
 	alias   map[string][]int // by an alias
 	logical map[string]int   // the last fixed of each logical type
@@ -25,11 +26,7 @@ type branchNames struct {
 // indices ascend. For a fixed, the result also holds the last fixed of each
 // logical type, because the errors name a fixed of another meaning.
 func (x BranchIndex) Of(w, union *avsc.Schema) []int {
-	b := x[union]
-	if b == nil {
-		b = newBranchNames(union)
-		x[union] = b
-	}
+	b := x.names(union)
 	if !w.Kind.Named() {
 		return b.unnamed
 	}
@@ -43,13 +40,32 @@ func (x BranchIndex) Of(w, union *avsc.Schema) []int {
 	return slices.Compact(found)
 }
 
+// Namesake returns the branch of the union with the full name of w, or -1. The
+// schema w is no union.
+func (x BranchIndex) Namesake(w, union *avsc.Schema) int {
+	if i, ok := x.names(union).full[w.Name]; ok {
+		return i
+	}
+	return -1
+}
+
+func (x BranchIndex) names(union *avsc.Schema) *branchNames {
+	b := x[union]
+	if b == nil {
+		b = newBranchNames(union)
+		x[union] = b
+	}
+	return b
+}
+
 func newBranchNames(union *avsc.Schema) *branchNames {
-	b := &branchNames{simple: map[string][]int{}, alias: map[string][]int{}, logical: map[string]int{}}
+	b := &branchNames{full: map[string]int{}, simple: map[string][]int{}, alias: map[string][]int{}, logical: map[string]int{}}
 	for i, s := range union.Branches {
 		if !s.Kind.Named() {
 			b.unnamed = append(b.unnamed, i)
 			continue
 		}
+		b.full[s.Name] = i
 		b.simple[simple(s.Name)] = append(b.simple[simple(s.Name)], i)
 		for _, a := range s.Aliases {
 			b.alias[a.Name] = append(b.alias[a.Name], i)

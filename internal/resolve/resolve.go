@@ -327,6 +327,13 @@ func (x *resolver) readerUnion(w, r *avsc.Schema) *plan.Step {
 // Of several named branches, a branch that takes only some values of w gives
 // way to a branch that takes all.
 func (x *resolver) branch(w, r *avsc.Schema) int {
+	// Look for the usual case first, because a union may have thousands of
+	// branches with the same name in different namespaces.
+	if i := x.branches.Namesake(w, r); i >= 0 && r.Branches[i].Kind == w.Kind {
+		if _, ok := conversion(w, r.Branches[i]); ok && x.readsEvery(w, r.Branches[i]) {
+			return i
+		}
+	}
 	var named []int
 	other := -1 // a branch with a logical type that w cannot be read as
 	may := x.branches.Of(w, r)

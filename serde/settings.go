@@ -42,9 +42,10 @@ type settingsOption struct {
 // use.latest.version, whatever auto.register.schemas is.
 // latest.compatibility.strict and id.compatibility.strict have no effect,
 // because a record is always checked against the registered schema.
-// validation.rules.execution must be DISABLED, Java's default. WithConfig
-// ignores settings that only the producer, the registry client or Java uses.
-// For an invalid value, the error names the key.
+// validation.rules.execution must be DISABLED, and context.name.strategy must
+// be NullContextNameStrategy. These are Java's defaults. WithConfig ignores
+// settings that only the producer, the registry client or Java uses. For an
+// invalid value, the error names the key.
 func WithConfig(settings map[string]string) CommonOption {
 	settings = maps.Clone(settings)
 	return settingsOption{"WithConfig", func() ([]configfile.Entry, error) {
@@ -263,6 +264,9 @@ func (s settings) applyCommon(c *common) error {
 	// A record that breaks an inline rule must not pass silently.
 	if e := s["validation.rules.execution"]; e.Value != "" && !strings.EqualFold(e.Value, "DISABLED") {
 		return settingError(e, "the rules inside a schema (confluent:rules) are not executed here: write DISABLED, and register a CEL rule instead")
+	}
+	if e := s["context.name.strategy"]; e.Value != "" && className(e.Value) != "NullContextNameStrategy" {
+		return settingError(e, "it must be NullContextNameStrategy, Java's default: a context is a part of the subject (WithSubject), and WithRegistryContext names the context of the read ids")
 	}
 	for part, key := range map[Part]string{Value: "value.subject.name.strategy", Key: "key.subject.name.strategy"} {
 		e, ok := s[key]

@@ -40,6 +40,8 @@ func TestWithConfig(t *testing.T) {
 		{"not an id", map[string]string{"use.schema.id": "x"}, ""},
 		{"no inline rules", map[string]string{"validation.rules.execution": "disabled"}, "register orders-value false"},
 		{"inline rules", map[string]string{"validation.rules.execution": "BEFORE_DOMAIN_RULES"}, ""},
+		{"no context", map[string]string{"context.name.strategy": "io.confluent.kafka.serializers.context.NullContextNameStrategy"}, "register orders-value false"},
+		{"own contexts", map[string]string{"context.name.strategy": "com.shop.OurContexts"}, ""},
 		{"not properties", map[string]string{"use.latest.with.metadata": "a"}, ""},
 		{"id form", map[string]string{"value.schema.id.serializer": "Both"}, ""},
 		{"fallback", map[string]string{"value.subject.name.strategy": "ASSOCIATED", "subject.name.strategy.fallback.type": "X"}, ""},

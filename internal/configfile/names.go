@@ -357,6 +357,7 @@ latest.compatibility.strict
 use.latest.with.metadata
 key.subject.name.strategy
 value.subject.name.strategy
+context.name.strategy
 key.schema.id.serializer
 value.schema.id.serializer
 key.schema.id.deserializer

@@ -14,24 +14,39 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// All yields the records of a topic that a read_committed consumer sees, from
-// the start to the end offsets at the moment of the call. A reader that stops
-// at an empty poll would miss late records. Records of one partition come in
-// order. If ctx ends or the topic does not exist, the last pair holds the
+// Visible yields the records of a topic that a read_committed consumer sees,
+// from the start to the end offsets at the moment of the call. A reader that
+// stops at an empty poll would miss late records. Records of one partition come
+// in order. If ctx ends or the topic does not exist, the last pair holds the
 // error.
+func Visible(ctx context.Context, brokers []string, topic string, opts ...kgo.Opt) iter.Seq2[*kgo.Record, error] {
+	return read(ctx, brokers, topic, opts, 0)
+}
+
+// All is [Visible], but first waits until all transactions have ended in the
+// log, at most for markerWait. A commit returns before the coordinator has
+// written the markers to the partitions. While leaders move, the markers may
+// come seconds later.
 func All(ctx context.Context, brokers []string, topic string, opts ...kgo.Opt) iter.Seq2[*kgo.Record, error] {
+	return read(ctx, brokers, topic, opts, markerWait)
+}
+
+const markerWait = 10 * time.Second
+
+func read(ctx context.Context, brokers []string, topic string, opts []kgo.Opt, wait time.Duration) iter.Seq2[*kgo.Record, error] {
 	return func(yield func(*kgo.Record, error) bool) {
-		if err := all(ctx, brokers, topic, opts, yield); err != nil {
+		if err := readAll(ctx, brokers, topic, opts, wait, yield); err != nil {
 			yield(nil, fmt.Errorf("read topic %s: %w", topic, err))
 		}
 	}
 }
 
-func all(ctx context.Context, brokers []string, topic string, opts []kgo.Opt, yield func(*kgo.Record, error) bool) error {
+func readAll(ctx context.Context, brokers []string, topic string, opts []kgo.Opt, wait time.Duration, yield func(*kgo.Record, error) bool) error {
 	base := append([]kgo.Opt{kgo.SeedBrokers(brokers...)}, opts...)
-	left, starts, err := bounds(ctx, base, topic)
-	for isLeaderChange(err) && waitForFetch(ctx) {
-		left, starts, err = bounds(ctx, base, topic)
+	until := time.Now().Add(wait)
+	left, starts, open, err := bounds(ctx, base, topic)
+	for (isLeaderChange(err) || open && time.Now().Before(until)) && waitForFetch(ctx) {
+		left, starts, open, err = bounds(ctx, base, topic)
 	}
 	if err != nil || len(left) == 0 {
 		return err
@@ -72,24 +87,29 @@ func all(ctx context.Context, brokers []string, topic string, opts []kgo.Opt, yi
 }
 
 // bounds returns the start and end offsets of all partitions that are not
-// empty.
-func bounds(ctx context.Context, opts []kgo.Opt, topic string) (ends map[int32]int64, starts map[int32]kgo.Offset, err error) {
+// empty. open reports whether a partition has messages of a transaction that
+// has not ended.
+func bounds(ctx context.Context, opts []kgo.Opt, topic string) (ends map[int32]int64, starts map[int32]kgo.Offset, open bool, err error) {
 	cl, err := kgo.NewClient(opts...)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, false, err
 	}
 	defer cl.Close()
 	adm := kadm.NewClient(cl)
 	first, err := adm.ListStartOffsets(ctx, topic)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, false, err
 	}
 	last, err := adm.ListCommittedOffsets(ctx, topic)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, false, err
 	}
-	if err := errors.Join(first.Error(), last.Error()); err != nil {
-		return nil, nil, err
+	written, err := adm.ListEndOffsets(ctx, topic)
+	if err != nil {
+		return nil, nil, false, err
+	}
+	if err := errors.Join(first.Error(), last.Error(), written.Error()); err != nil {
+		return nil, nil, false, err
 	}
 	ends, starts = map[int32]int64{}, map[int32]kgo.Offset{}
 	last.Each(func(end kadm.ListedOffset) {
@@ -97,8 +117,11 @@ func bounds(ctx context.Context, opts []kgo.Opt, topic string) (ends map[int32]i
 			ends[end.Partition] = end.Offset
 			starts[end.Partition] = kgo.NewOffset().At(start.Offset)
 		}
+		if w, ok := written.Lookup(topic, end.Partition); ok && w.Offset > end.Offset {
+			open = true
+		}
 	})
-	return ends, starts, nil
+	return ends, starts, open, nil
 }
 
 // isLeaderChange reports whether the leader of a partition has just changed. A

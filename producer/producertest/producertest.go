@@ -236,7 +236,7 @@ type Record[T any] struct {
 // If the reading itself fails, Read yields the error as the last pair.
 func Read[T any](ctx context.Context, b *Broker, topic string, d *serde.Deserializer[T]) iter.Seq2[Record[T], error] {
 	return func(yield func(Record[T], error) bool) {
-		for r, err := range logread.All(ctx, b.Addrs(), topic, b.dial...) {
+		for r, err := range logread.Visible(ctx, b.Addrs(), topic, b.dial...) {
 			if err != nil {
 				yield(Record[T]{}, fmt.Errorf("producertest: %w", err))
 				return
@@ -251,7 +251,7 @@ func Read[T any](ctx context.Context, b *Broker, topic string, d *serde.Deserial
 // ReadRaw is like Read, but does not decode the records.
 func ReadRaw(ctx context.Context, b *Broker, topic string) iter.Seq2[Record[[]byte], error] {
 	return func(yield func(Record[[]byte], error) bool) {
-		for r, err := range logread.All(ctx, b.Addrs(), topic, b.dial...) {
+		for r, err := range logread.Visible(ctx, b.Addrs(), topic, b.dial...) {
 			if err != nil {
 				yield(Record[[]byte]{}, fmt.Errorf("producertest: %w", err))
 				return

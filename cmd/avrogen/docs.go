@@ -317,7 +317,7 @@ func (d *docs) manifest() (map[string]bool, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !bytes.HasPrefix(text, []byte(docsManifestHeader)) {
+	if !bytes.HasPrefix(withLF(text), []byte(docsManifestHeader)) {
 		return old, nil
 	}
 	for line := range strings.Lines(string(text)) {
@@ -340,7 +340,10 @@ func (d *docs) write(ctx context.Context, files []catalog.File, old map[string]b
 	var foreign []error
 	for _, f := range files {
 		content, err := os.ReadFile(d.file(f.Path))
-		if err == nil && f.Path != docsManifest && !old[f.Path] && !bytes.Equal(content, f.Content) {
+		if err == nil && sameLines(content, f.Content) {
+			continue
+		}
+		if err == nil && f.Path != docsManifest && !old[f.Path] {
 			foreign = append(foreign, fmt.Errorf("%s already exists, and avrogen did not write it: move the file, or choose another folder with -o", d.file(f.Path)))
 		}
 		out = append(out, output{d.file(f.Path), f.Content})
@@ -391,7 +394,7 @@ func (d *docs) reportStale(files []catalog.File, old map[string]bool) error {
 			note(f.Path, "the page is missing")
 		case err != nil:
 			return err
-		case !bytes.Equal(content, f.Content):
+		case !sameLines(content, f.Content):
 			note(f.Path, "the page is not what the schemas say")
 		}
 	}

@@ -10,6 +10,16 @@ import (
 	"sync"
 )
 
+// withLF returns a text with LF in the place of CRLF. A file of an earlier run
+// may have CRLF, because git for Windows checks out text files with CRLF.
+func withLF(text []byte) []byte { return bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n")) }
+
+// sameLines reports whether a file has the content that this run makes. CRLF in
+// the file counts as LF.
+func sameLines(file, content []byte) bool {
+	return bytes.Equal(file, content) || bytes.Equal(withLF(file), content)
+}
+
 // output is one file to write.
 type output struct {
 	name    string

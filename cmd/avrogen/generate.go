@@ -204,7 +204,7 @@ const (
 // sourceOf returns the source that a generated file names. ok is true if
 // avrogen has generated the file.
 func sourceOf(content []byte) (source string, ok bool) {
-	rest, ok := bytes.CutPrefix(content, []byte(generatedHeader))
+	rest, ok := bytes.CutPrefix(withLF(content), []byte(generatedHeader))
 	if !ok {
 		return "", false
 	}
@@ -288,18 +288,18 @@ func (g *generator) file(name string) string {
 // another author has one of the names, write changes nothing.
 func (g *generator) write(ctx context.Context, files []codegen.File, stale []string) error {
 	var foreign []error
+	var out []output
 	for _, f := range files {
 		old, err := os.ReadFile(g.file(f.Path))
 		if _, ours := sourceOf(old); err == nil && !ours {
 			foreign = append(foreign, fmt.Errorf("%s already exists, and avrogen did not write it: move the file, or choose another folder with -o", g.file(f.Path)))
 		}
+		if err != nil || !sameLines(old, f.Content) {
+			out = append(out, output{g.file(f.Path), f.Content})
+		}
 	}
 	if err := errors.Join(foreign...); err != nil {
 		return err
-	}
-	out := make([]output, len(files))
-	for i, f := range files {
-		out[i] = output{g.file(f.Path), f.Content}
 	}
 	return g.staging.write(ctx, out, func() error { return g.remove(stale) })
 }
@@ -327,7 +327,7 @@ func (g *generator) reportChanges(files []codegen.File, stale []string) error {
 	var text bytes.Buffer
 	note := func(name, message string, old, new []byte) {
 		name = filepath.ToSlash(g.file(name))
-		text.Write(diff.Diff(name, old, name, new))
+		text.Write(diff.Diff(name, withLF(old), name, new))
 		findings = append(findings, finding{File: name, Rule: ruleStale, Message: message + ": run avrogen generate"})
 	}
 	for _, f := range files {
@@ -337,7 +337,7 @@ func (g *generator) reportChanges(files []codegen.File, stale []string) error {
 			note(f.Path, "generated code is missing", nil, f.Content)
 		case err != nil:
 			return err
-		case !bytes.Equal(old, f.Content):
+		case !sameLines(old, f.Content):
 			note(f.Path, "generated code is not what the schema says", old, f.Content)
 		}
 	}

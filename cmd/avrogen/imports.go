@@ -112,6 +112,7 @@ func generatedIn(root, modulePath string) (map[string]codegen.External, error) {
 		if err != nil {
 			return err
 		}
+		content = withLF(content)
 		ext := out[source]
 		ext.Path = path.Join(modulePath, filepath.ToSlash(rel))
 		ext.Name = strings.TrimSpace(strings.TrimPrefix(string(packageClause(content)), "package "))

@@ -20,8 +20,12 @@ import (
 	"github.com/avroline/avroline/internal/avscfile"
 )
 
-// configName is the file with the settings for a tree of schemas.
-const configName = "avrogen.yaml"
+// configName is the file with the settings for a tree of schemas. No command
+// reads a file with the name wrongName.
+const (
+	configName = "avrogen.yaml"
+	wrongName  = "avrogen.yml"
+)
 
 // config is avrogen.yaml. Paths in the file are relative to its folder. The
 // yaml tags are the keys of the file. An unknown key is an error.
@@ -196,6 +200,9 @@ func (c *config) paths(args []string, lists ...[]string) ([]string, error) {
 // avrogen.yaml. The search begins in the folder of the first PATH, or in the
 // current folder without a PATH, and goes up. If there is no file, the
 // configuration is empty.
+//
+// If the nearest settings are in a file called avrogen.yml, loadConfig returns
+// a usage error. Otherwise the command would silently run without settings.
 func (a *app) loadConfig(paths []string) (*config, error) {
 	if a.config != nil {
 		return a.config, nil
@@ -206,9 +213,12 @@ func (a *app) loadConfig(paths []string) (*config, error) {
 		if len(paths) > 0 {
 			start = strings.TrimSuffix(filepath.ToSlash(paths[0]), "...")
 		}
-		found, err := findAbove(start, configName)
+		found, err := findAbove(start, configName, wrongName)
 		if err != nil {
 			return nil, err
+		}
+		if filepath.Base(found) == wrongName {
+			return nil, usagef("%s: no command reads this name: rename the file to %s, or give --config", filepath.ToSlash(found), configName)
 		}
 		name = found
 	}
@@ -227,11 +237,11 @@ func (a *app) loadConfig(paths []string) (*config, error) {
 	return a.config, nil
 }
 
-// findAbove looks for a file called name in dir and in the folders above dir,
-// and returns the path of the nearest file. The path is relative to the current
-// folder. If there is no such file, the result is "". The last part of dir may
-// be a file.
-func findAbove(dir, name string) (string, error) {
+// findAbove looks for a file with one of the names in dir and in the folders
+// above dir, and returns the path of the nearest file. In a folder, the first
+// name counts. The path is relative to the current folder. If there is no such
+// file, the result is "". The last part of dir may be a file.
+func findAbove(dir string, names ...string) (string, error) {
 	abs, err := filepath.Abs(dir)
 	if err != nil {
 		return "", err
@@ -241,12 +251,14 @@ func findAbove(dir, name string) (string, error) {
 		return "", err
 	}
 	for {
-		file := filepath.Join(abs, name)
-		if info, err := os.Stat(file); err == nil && info.Mode().IsRegular() {
-			if rel, err := filepath.Rel(here, file); err == nil {
-				return rel, nil
+		for _, name := range names {
+			file := filepath.Join(abs, name)
+			if info, err := os.Stat(file); err == nil && info.Mode().IsRegular() {
+				if rel, err := filepath.Rel(here, file); err == nil {
+					return rel, nil
+				}
+				return file, nil
 			}
-			return file, nil
 		}
 		up := filepath.Dir(abs)
 		if up == abs {

@@ -51,6 +51,9 @@ func (c *config) contractsIn(read func(string) ([]byte, error)) check.Contracts 
 func (c *config) tags(set *avsc.Set) (map[string][]string, error) {
 	tags, contracts := map[string][]string{}, c.contractsIn(os.ReadFile)
 	for _, f := range set.Files {
+		if err := contractfile.CheckName(f.Name); err != nil {
+			return nil, err
+		}
 		for _, s := range f.Schemas {
 			contract, err := contracts("", s)
 			if err != nil {

@@ -245,6 +245,9 @@ func (r *registrar) entries(set *avsc.Set, named []string) ([]*entry, error) {
 			if !r.inline && s == f.Root {
 				e.text = string(s.JSON.AppendCompact(nil))
 			}
+			if err := contractfile.CheckName(f.Name); err != nil {
+				return nil, contractError(err)
+			}
 			var err error
 			if e.Contract, err = r.config.contract(e.subject, f.Name, os.ReadFile); err != nil {
 				return nil, contractError(err)

@@ -16,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path"
 	"path/filepath"
 	"strings"
@@ -51,6 +52,18 @@ func (e *SyntaxError) Unwrap() error { return e.Err }
 // Name returns the name of the contract file of a schema file.
 func Name(schemaFile string) string {
 	return strings.TrimSuffix(schemaFile, path.Ext(filepath.ToSlash(schemaFile))) + ".rules.yaml"
+}
+
+// CheckName returns a [*SyntaxError] if a file in the folder of the schema file
+// has the name of the contract file with the ending .yml. No command reads such
+// a file, so the schema would be registered without its rules.
+func CheckName(schemaFile string) error {
+	name := Name(schemaFile)
+	wrong := strings.TrimSuffix(name, ".yaml") + ".yml"
+	if _, err := os.Stat(wrong); err != nil {
+		return nil // there is no such file
+	}
+	return &SyntaxError{filepath.ToSlash(wrong), fmt.Errorf("no command reads this name: rename the file to %s", path.Base(filepath.ToSlash(name)))}
 }
 
 // Read reads the contract file of a schema file with the function read. If the

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -93,9 +94,9 @@ func (s *staging) stage(ctx context.Context, f output) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	temp, err := os.CreateTemp(dir, "."+filepath.Base(f.name)+".*")
-	if err != nil {
-		return err
+	temp, err := os.CreateTemp(dir, ".avrogen-*") // short, because f.name may be long
+	if err != nil {                               // the error names the temporary file
+		return fmt.Errorf("cannot write %s: %w", f.name, unwrapPath(err))
 	}
 	s.temps, s.names = append(s.temps, temp.Name()), append(s.names, f.name)
 	_, err = temp.Write(f.content)

@@ -104,6 +104,9 @@ func (l Loader) expand(p string) ([]string, error) {
 	}
 	dir = path.Clean(dir)
 	info, err := l.stat(dir)
+	if err != nil && strings.ContainsAny(p, "*?[") {
+		return nil, fmt.Errorf("cannot read schemas: %w: a PATH is no pattern: give a folder, or folder/... with the folders below", err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot read schemas: %w", err)
 	}

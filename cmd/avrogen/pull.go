@@ -150,7 +150,7 @@ func splitSubject(arg string) (subject string, version int, err error) {
 	}
 	version, err = strconv.Atoi(arg[i+1:])
 	if err != nil || version < 1 {
-		return "", 0, usagef("%s: after @ must follow a version number or latest", arg)
+		return "", 0, usagef("%s: after @ must follow a version number or latest: if the @ is in the name of the subject, write %s@latest", arg, arg)
 	}
 	return arg[:i], version, nil
 }

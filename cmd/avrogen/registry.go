@@ -2,7 +2,11 @@ package main
 
 import (
 	"cmp"
+	"crypto/x509"
 	"errors"
+	"fmt"
+	"net"
+	"net/http"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -179,6 +183,8 @@ func (a *app) openRegistry(url string, cfg *config) (*registry.Client, error) {
 	switch {
 	case token != "" && user != "":
 		return nil, usagef("both %s and %s are set: use one of them", envToken, envUser)
+	case token == "" && user == "" && password != "":
+		return nil, usagef("%s is set, and %s is not: set both", envPassword, envUser)
 	case token != "":
 		opts = append(opts, registry.WithBearer(token))
 	case user != "":
@@ -189,6 +195,32 @@ func (a *app) openRegistry(url string, cfg *config) (*registry.Client, error) {
 		return nil, &usageError{err}
 	}
 	return client, nil
+}
+
+// adviceOnRegistry returns what to do after a failed call of the registry. The
+// result is "" for another error, and if the text of the error says enough.
+func adviceOnRegistry(err error) string {
+	var answer *registry.Error
+	var authority x509.UnknownAuthorityError
+	var host x509.HostnameError
+	var remote *net.OpError
+	switch {
+	case errors.As(err, &authority):
+		return fmt.Sprintf("give the certificate of its authority as \"ca\" under \"registry\" in %s", configName)
+	case errors.As(err, &host):
+		return "write a host name of the certificate in the URL"
+	case errors.As(err, &remote) && remote.Op == "remote error": // a TLS alert
+		return fmt.Sprintf("see \"certificate\" and \"key\" under \"registry\" in %s", configName)
+	case errors.Is(err, http.ErrSchemeMismatch):
+		return "write http:// in the URL"
+	case errors.As(err, &answer) && answer.Status == http.StatusUnauthorized:
+		return fmt.Sprintf("see the credentials in %s and %s, or in %s", envUser, envPassword, envToken)
+	case errors.As(err, &answer) && answer.Status == http.StatusTooManyRequests:
+		return "try again later"
+	case errors.Is(err, registry.ErrUnavailable):
+		return fmt.Sprintf("see whether it runs, and whether --registry or %s is its URL", envRegistry)
+	}
+	return ""
 }
 
 // openNeededRegistry makes a client for a command that needs a registry.

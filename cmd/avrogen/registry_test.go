@@ -81,6 +81,8 @@ func TestCommandReachesTheRegistry(t *testing.T) {
 		_, _ = w.Write([]byte(`{"access_token":"tok","token_type":"bearer"}`))
 	}))
 	t.Cleanup(issuer.Close)
+	busy := registrytest.Start(t)
+	busy.Inject(registrytest.Status(http.StatusTooManyRequests, "Retry-After", "120"))
 	for _, s := range []*registrytest.Server{mutual, basic, bearer} {
 		if err := s.Seed("orders", `"string"`); err != nil {
 			t.Fatal(err)
@@ -96,27 +98,34 @@ func TestCommandReachesTheRegistry(t *testing.T) {
 		environ map[string]string
 		args    []string
 		status  int
+		says    string // a part of the error text
 	}{
 		"mTLS from avrogen.yaml": {yaml: "registry:\n  url: " + mutual.URL + tlsParts},
 		"mTLS from the environment": {environ: map[string]string{
 			"AVROGEN_REGISTRY": mutual.URL, "AVROGEN_SCHEMA_REGISTRY_SSL_CA_LOCATION": "ca.pem",
 			"AVROGEN_SCHEMA_REGISTRY_SSL_CERTIFICATE_LOCATION": "cert.pem", "AVROGEN_SCHEMA_REGISTRY_SSL_KEY_LOCATION": "key.pem",
 		}},
-		"control: no certificate":  {yaml: "registry:\n  url: " + mutual.URL + "\n  ca: ca.pem\n", status: exitWorld},
-		"control: no CA":           {yaml: "registry: " + mutual.URL, status: exitWorld},
-		"a settings file":          {args: []string{"--registry-config", "app.properties"}},
-		"a settings file in yaml":  {yaml: "registry:\n  config: app.properties\n"},
-		"a settings file by name":  {environ: map[string]string{"AVROGEN_REGISTRY_CONFIG": "app.properties"}},
-		"user and password":        {yaml: "registry: " + basic.URL, environ: map[string]string{"AVROGEN_REGISTRY_USER": "me", "AVROGEN_REGISTRY_PASSWORD": "pass:word"}},
-		"several URLs":             {args: []string{"--registry", dead + "," + basic.URL}, environ: map[string]string{"AVROGEN_REGISTRY_USER": "me", "AVROGEN_REGISTRY_PASSWORD": "pass:word"}},
-		"control: no password":     {yaml: "registry: " + basic.URL, status: exitWorld},
-		"OAuth":                    {yaml: "registry:\n  url: " + bearer.URL + oauth, environ: map[string]string{"AVROGEN_REGISTRY_CLIENT_SECRET": "s3cr3t"}},
-		"control: a wrong secret":  {yaml: "registry:\n  url: " + bearer.URL + oauth, environ: map[string]string{"AVROGEN_REGISTRY_CLIENT_SECRET": "other"}, status: exitWorld},
-		"OAuth without secret":     {yaml: "registry:\n  url: " + bearer.URL + oauth, status: exitUsage},
-		"a secret in avrogen.yaml": {yaml: "registry: " + strings.Replace(basic.URL, "//", "//me:s3cr3t@", 1), status: exitUsage},
-		"an unknown key":           {yaml: "registry: {ulr: x}", status: exitUsage},
-		"a file without URL":       {args: []string{"--registry-config", "empty.properties"}, status: exitUsage},
-		"a file that is not there": {args: []string{"--registry-config", "none.properties"}, status: exitUsage},
+		"control: no certificate":   {yaml: "registry:\n  url: " + mutual.URL + "\n  ca: ca.pem\n", status: exitWorld, says: `see "certificate" and "key" under "registry" in avrogen.yaml`},
+		"control: no CA":            {yaml: "registry: " + mutual.URL, status: exitWorld, says: `give the certificate of its authority as "ca" under "registry" in avrogen.yaml`},
+		"a settings file":           {args: []string{"--registry-config", "app.properties"}},
+		"a settings file in yaml":   {yaml: "registry:\n  config: app.properties\n"},
+		"a settings file by name":   {environ: map[string]string{"AVROGEN_REGISTRY_CONFIG": "app.properties"}},
+		"user and password":         {yaml: "registry: " + basic.URL, environ: map[string]string{"AVROGEN_REGISTRY_USER": "me", "AVROGEN_REGISTRY_PASSWORD": "pass:word"}},
+		"several URLs":              {args: []string{"--registry", dead + "," + basic.URL}, environ: map[string]string{"AVROGEN_REGISTRY_USER": "me", "AVROGEN_REGISTRY_PASSWORD": "pass:word"}},
+		"control: no password":      {yaml: "registry: " + basic.URL, status: exitWorld, says: "see the credentials in AVROGEN_REGISTRY_USER and AVROGEN_REGISTRY_PASSWORD"},
+		"a password without a user": {yaml: "registry: " + basic.URL, environ: map[string]string{"AVROGEN_REGISTRY_PASSWORD": "pass:word"}, status: exitUsage, says: "AVROGEN_REGISTRY_USER is not"},
+		"a token with its scheme":   {yaml: "registry: " + bearer.URL, environ: map[string]string{"AVROGEN_REGISTRY_TOKEN": "Bearer s3cr3t"}, status: exitUsage, says: "without the word Bearer"},
+		"a wrong name of the host":  {yaml: "registry:\n  url: " + strings.Replace(mutual.URL, "127.0.0.1", "localhost", 1) + tlsParts, status: exitWorld, says: "write a host name of the certificate"},
+		"https for http":            {yaml: "registry: " + strings.Replace(basic.URL, "http:", "https:", 1), status: exitWorld, says: "write http://"},
+		"too many requests":         {yaml: "registry: " + busy.URL, status: exitWorld, says: "try again later"},
+		"no registry":               {yaml: "registry: " + dead, status: exitWorld, says: "see whether it runs"},
+		"OAuth":                     {yaml: "registry:\n  url: " + bearer.URL + oauth, environ: map[string]string{"AVROGEN_REGISTRY_CLIENT_SECRET": "s3cr3t"}},
+		"control: a wrong secret":   {yaml: "registry:\n  url: " + bearer.URL + oauth, environ: map[string]string{"AVROGEN_REGISTRY_CLIENT_SECRET": "other"}, status: exitWorld},
+		"OAuth without secret":      {yaml: "registry:\n  url: " + bearer.URL + oauth, status: exitUsage},
+		"a secret in avrogen.yaml":  {yaml: "registry: " + strings.Replace(basic.URL, "//", "//me:s3cr3t@", 1), status: exitUsage},
+		"an unknown key":            {yaml: "registry: {ulr: x}", status: exitUsage},
+		"a file without URL":        {args: []string{"--registry-config", "empty.properties"}, status: exitUsage},
+		"a file that is not there":  {args: []string{"--registry-config", "none.properties"}, status: exitUsage},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -145,6 +154,9 @@ func TestCommandReachesTheRegistry(t *testing.T) {
 			status, _, stderr := avrogen(t, environ, args...)
 			if status != test.status {
 				t.Errorf("status %d, want %d: %s", status, test.status, stderr)
+			}
+			if !strings.Contains(stderr, test.says) {
+				t.Errorf("the text %q does not say %q", stderr, test.says)
 			}
 			if strings.Contains(stderr, "s3cr3t") || strings.Contains(stderr, "pass:word") {
 				t.Errorf("a secret shows: %s", stderr)

@@ -14,7 +14,6 @@ import (
 	"github.com/avroline/avroline/codegen"
 	"github.com/avroline/avroline/internal/avsc"
 	"github.com/avroline/avroline/internal/avscfile"
-	"github.com/avroline/avroline/registry"
 )
 
 // app holds the shared parts of all commands. These are the streams, the
@@ -213,11 +212,12 @@ func (a *app) execute(ctx context.Context, args []string) int {
 	case errors.As(err, &usage), errors.As(err, &noSchemas):
 		a.complain("avrogen: %v\nRun '%s --help' for usage.\n", err, cmd.CommandPath())
 		return exitUsage
-	case errors.Is(err, registry.ErrUnavailable):
-		a.complain("avrogen: %v: see whether it runs, and whether --registry or %s is its URL\n", err, envRegistry)
-		return exitWorld
 	default:
-		a.complain("avrogen: %v\n", err)
+		advice := adviceOnRegistry(err)
+		if advice != "" {
+			advice = ": " + advice
+		}
+		a.complain("avrogen: %v%s\n", err, advice)
 		return exitWorld
 	}
 }

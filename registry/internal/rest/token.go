@@ -153,6 +153,8 @@ func CheckToken(token string) error {
 		return errors.New("the token is empty")
 	case strings.TrimSpace(token) != token:
 		return errors.New("the token begins or ends with white space: was it read from a file together with its line break?")
+	case strings.ContainsAny(token, " \t"):
+		return errors.New("the token holds white space: give the token alone, without the word Bearer")
 	case !HeaderValue(token):
 		return errors.New("the token holds a control character")
 	}

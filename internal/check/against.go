@@ -100,7 +100,11 @@ func Git(ctx context.Context, level compat.Level, opts Options, ref string, path
 	}
 	opts.rename(before)
 	if len(now.Files) == 0 && len(before.Files) == 0 {
-		return nil, &avscfile.NoSchemasError{Path: strings.TrimSuffix(paths[0], "/..."), Deep: true}
+		dir, deep := strings.CutSuffix(filepath.ToSlash(paths[0]), "/...")
+		if dir == "..." {
+			dir, deep = ".", true
+		}
+		return nil, &avscfile.NoSchemasError{Path: dir, Deep: deep}
 	}
 	subjects, err := Trees(level,
 		Tree{Set: now, contract: opts.contracts(), elsewhere: commit.otherWorkFiles(ctx, opts.Loader, now).find},

@@ -110,6 +110,10 @@ func (c *Client) asVersion(ctx context.Context, w *rest.Work, subject string, a 
 	if err != nil {
 		return Version{}, err
 	}
+	if err := c.caller(w, rest.NothingWritten).CheckContext(subject, a, ErrSubjectNotFound); err != nil {
+		c.parts.Known.Remove(partKey{subject, a.Version}) // this context may get the version later
+		return Version{}, err
+	}
 	v, err := c.asSchema(ctx, w, subject, a)
 	v.Subject, v.Version, v.ID = subject, a.Version, id
 	return v, err

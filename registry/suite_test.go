@@ -493,6 +493,38 @@ func suiteContexts(t *testing.T, s suite) {
 	if got, err := within.SchemaByID(ctx, "", id); err != nil || got.Schema != s.text("C") {
 		t.Errorf("a client of the context: %s, %v", got.Schema, err)
 	}
+
+	// The registry answers for a subject of the default context from another
+	// context. The ids of the answer are other ids.
+	only := s.prefix + "only"
+	if _, err := s.Register(ctx, context+only, registry.Schema{Text: s.text("E")}); err != nil {
+		t.Fatal(err)
+	}
+	outside := s.another(t)
+	if v, err := outside.Lookup(ctx, only, registry.Schema{Text: s.text("E")}); !errors.Is(err, registry.ErrSchemaNotFound) {
+		t.Errorf("Lookup outside of the context: %+v, %v", v, err)
+	}
+	if v, err := outside.Version(ctx, only, 1); !errors.Is(err, registry.ErrSubjectNotFound) {
+		t.Errorf("Version outside of the context: %+v, %v", v, err)
+	}
+	if v, err := outside.Latest(ctx, only); !errors.Is(err, registry.ErrSubjectNotFound) {
+		t.Errorf("Latest outside of the context: %+v, %v", v, err)
+	}
+	for name, call := range map[string]func() (registry.Version, error){
+		"Lookup":  func() (registry.Version, error) { return within.Lookup(ctx, only, registry.Schema{Text: s.text("E")}) },
+		"Version": func() (registry.Version, error) { return within.Version(ctx, only, 1) },
+		"Latest":  func() (registry.Version, error) { return within.Latest(ctx, only) },
+	} {
+		if v, err := call(); err != nil || v.Schema != s.text("E") {
+			t.Errorf("%s within the context: %+v, %v", name, v, err)
+		}
+	}
+	if _, err := outside.Register(ctx, only, registry.Schema{Text: s.text("F")}); err != nil {
+		t.Fatal(err)
+	}
+	if v, err := outside.Version(ctx, only, 1); err != nil || v.Schema != s.text("F") {
+		t.Errorf("Version after a registration: %+v, %v", v, err)
+	}
 }
 
 func TestSuiteContracts(t *testing.T) { eachRegistry(t, suiteContracts) }

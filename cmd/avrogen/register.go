@@ -507,7 +507,8 @@ func (r *registrar) find(ctx context.Context, e *entry) (bool, error) {
 	}
 	v, err := r.client.Lookup(ctx, e.subject, s)
 	var answer *registry.Error
-	if errors.As(err, &answer) && (answer.NotFound() || answer.Status == http.StatusUnprocessableEntity) {
+	if errors.Is(err, registry.ErrSubjectNotFound) || errors.Is(err, registry.ErrSchemaNotFound) ||
+		errors.As(err, &answer) && (answer.NotFound() || answer.Status == http.StatusUnprocessableEntity) {
 		return false, nil
 	}
 	e.version, e.id = v.Version, v.ID

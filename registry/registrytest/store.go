@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -119,6 +120,21 @@ func (s *store) namespace(context string) *namespace {
 		s.contexts[context] = n
 	}
 	return n
+}
+
+// everywhere returns the name of a subject and, for a subject of the default
+// context, the same name in every other context. Confluent's registry tries
+// these names for a look-up and for a version.
+func (s *store) everywhere(name string) []string {
+	names := []string{name}
+	if s.dialect.contexts && contextOf(name) == "" {
+		for _, context := range slices.Sorted(maps.Keys(s.contexts)) {
+			if context != "" {
+				names = append(names, context+plainName(name))
+			}
+		}
+	}
+	return names
 }
 
 // subject returns a subject that has versions, or nil if there is none.
@@ -397,10 +413,24 @@ func (s *store) conflicts(level compat.Level, sc *schema, versions []*version) (
 		fmt.Sprintf("{compatibility: '%s'}", level)), nil
 }
 
-// lookup finds a schema under a subject.
-func (s *store) lookup(name string, p posted, deleted bool) (*version, error) {
+// lookup finds a schema under a subject. The result has the name of the subject
+// with its context. If no context has the schema, the error is that of the
+// given name.
+func (s *store) lookup(name string, p posted, deleted bool) (found string, v *version, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if v, err = s.lookupIn(name, p, deleted); err == nil {
+		return name, v, nil
+	}
+	for _, other := range s.everywhere(name)[1:] {
+		if v, err := s.lookupIn(other, p, deleted); err == nil {
+			return other, v, nil
+		}
+	}
+	return "", nil, err
+}
+
+func (s *store) lookupIn(name string, p posted, deleted bool) (*version, error) {
 	vs := s.subject(name).versionsFor(deleted)
 	if len(vs) == 0 {
 		if s.dialect.lookupDeleted != nil && s.subject(name) != nil {

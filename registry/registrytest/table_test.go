@@ -266,6 +266,14 @@ var probes = map[string]func(*client) string{
 		a.register(":.c:r", empty)
 		return choose(a.get("/contexts").status == http.StatusOK && a.get("/contexts/.c/subjects/r/versions/1").Schema != "", "yes", none)
 	},
+	"a subject of another context only": func(a *client) string {
+		a.register(":.c:r", empty)
+		version, lookup := a.get("/subjects/r/versions/1"), a.request(http.MethodPost, "/subjects/r", schemaBody(empty))
+		if version.status != http.StatusOK && lookup.status != http.StatusOK {
+			return "not found"
+		}
+		return choose(strings.Contains(version.text, ":.c:r") && strings.Contains(lookup.text, ":.c:r"), "found without its context", "other")
+	},
 	"metadata, rules": func(a *client) string {
 		a.register("r", empty, owned)
 		first := a.get("/subjects/r/versions/1")

@@ -31,11 +31,11 @@ func (s *store) postLookup(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	v, err := s.lookup(subjectParam(r), p, boolParam(r, "deleted"))
+	name, v, err := s.lookup(subjectParam(r), p, boolParam(r, "deleted"))
 	if err != nil {
 		return nil, err
 	}
-	return describe(plainName(subjectParam(r)), v), nil
+	return describe(plainName(name), v), nil
 }
 
 func (s *store) postCompatibility(r *http.Request) (any, error) {
@@ -258,10 +258,15 @@ func (s *store) getVersion(r *http.Request) (any, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	v, p := s.version(subjectParam(r), n, boolParam(r, "deleted"))
-	if p != nil {
-		return nil, p
+	if p == nil {
+		return describe(plainName(subjectParam(r)), v), nil
 	}
-	return describe(plainName(subjectParam(r)), v), nil
+	for _, name := range s.everywhere(subjectParam(r))[1:] {
+		if v, p := s.version(name, n, boolParam(r, "deleted")); p == nil {
+			return describe(name, v), nil
+		}
+	}
+	return nil, p
 }
 
 func (s *store) getVersionText(r *http.Request) (any, error) {

@@ -257,10 +257,14 @@ func (c Caller) Register(ctx context.Context, subject string, s contract.Schema)
 
 // Lookup finds a schema under a subject.
 func (c Caller) Lookup(ctx context.Context, subject string, s contract.Schema) (*Answer, error) {
-	return c.postSchema(ctx, SubjectPath(subject), s, func(c *srclient.SchemaRegistryClient) error {
+	a, err := c.postSchema(ctx, SubjectPath(subject), s, func(c *srclient.SchemaRegistryClient) error {
 		_, err := c.LookupSchema(subject, s.Text, srclient.Avro, references(s)...)
 		return err
 	})
+	if err != nil {
+		return nil, err
+	}
+	return a, c.CheckContext(subject, a, ErrSchemaNotFound)
 }
 
 // postSchema posts a schema. If srclient can send the whole schema, send calls
@@ -389,6 +393,19 @@ func ContextOf(subject string) string {
 		return ""
 	}
 	return subject[:end+2]
+}
+
+// CheckContext refuses an answer about a subject of another context, because
+// each context has ids of its own. If the default context does not have the
+// subject or the schema, Confluent's registry answers from another context with
+// a subject of the same name. missing is the error that the answer means. A URL
+// may name a context, and the answers then have this context.
+func (c Caller) CheckContext(subject string, a *Answer, missing error) error {
+	other := ContextOf(a.Subject)
+	if other == "" || other == ContextOf(subject) || ContextOf(subject) == "" && c.Transport.hasContext() {
+		return nil
+	}
+	return &otherContextError{a.Subject, missing}
 }
 
 // InContext returns the full subject of a reference. If the subject has no

@@ -48,6 +48,20 @@ func (e notAvroError) Error() string { return string(e) }
 // NotAvro reports true.
 func (notAvroError) NotAvro() bool { return true }
 
+// otherContextError means that only another context has the subject or the
+// schema.
+type otherContextError struct {
+	subject string // with its context
+	missing error
+}
+
+func (e *otherContextError) Error() string {
+	return fmt.Sprintf("the registry answered with subject %q of another context, which has other ids: register the schema in this context, or name that subject", Quote(e.subject, MaxQuote))
+}
+
+// Unwrap returns the error that the answer means.
+func (e *otherContextError) Unwrap() error { return e.missing }
+
 // The registry's error codes that the client handles.
 const (
 	codeSubjectNotFound    = 40401

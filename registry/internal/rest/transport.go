@@ -95,6 +95,14 @@ func NewTransport(cfg Config) (*Transport, error) {
 // BaseURLs returns the base URLs, without credentials.
 func (t *Transport) BaseURLs() []string { return t.endpoints.urls() }
 
+// hasContext reports whether a base URL names a context of the registry, as in
+// https://registry/contexts/.name.
+func (t *Transport) hasContext() bool {
+	return slices.ContainsFunc(t.endpoints.list, func(ep *endpoint) bool {
+		return strings.Contains(ep.base.Path, "/contexts/")
+	})
+}
+
 // Tenant returns a text that differs if the URLs, the users or the headers
 // differ. A hosted registry with one URL may have other schemas for another
 // user, or for another value of a header.

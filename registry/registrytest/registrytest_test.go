@@ -157,6 +157,7 @@ func TestContract(t *testing.T) {
 		{"POST", "/subjects/imp/versions", `{"schema":"\"int\"","id":77,"version":3}`, 422, `42205`},
 		{"PUT", "/mode/imp", `{"mode":"IMPORT"}`, 200, `IMPORT`},
 		{"POST", "/subjects/imp/versions", `{"schema":"\"int\"","id":77,"version":3}`, 200, `"id":77`},
+		{"POST", "/subjects/imp/versions", `{"schema":"\"long\""}`, 422, `42205`},
 		{"GET", "/subjects/imp/versions", "", 200, `[3]`},
 
 		{"POST", "/contexts/.c/subjects/s/versions", schema(v1), 200, `"id":1`},

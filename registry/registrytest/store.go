@@ -301,6 +301,9 @@ func (s *store) register(name string, p posted, check bool) (*version, *schema, 
 	if p.ID > 0 && mode != modeImport {
 		return nil, nil, &problem{http.StatusUnprocessableEntity, 42205, fmt.Sprintf("Subject %s is not in import mode", name)}
 	}
+	if check && p.ID == 0 && mode == modeImport {
+		return nil, nil, &problem{http.StatusUnprocessableEntity, 42205, fmt.Sprintf("Subject %s is not in read-write mode", name)}
+	}
 	sc, err := s.parse(name, p)
 	if err != nil {
 		return nil, nil, err

@@ -208,6 +208,9 @@ func (s *settings) proxy(c *config) error {
 	if host.Value == "" {
 		return nil
 	}
+	if strings.Contains(host.Value, "/") {
+		return settingsError(host, "must be a host name, without http:// and without a path")
+	}
 	u, err := url.Parse("http://" + host.Value + ":" + cmp.Or(port.Value, "80"))
 	if err != nil || u.Hostname() == "" {
 		return settingsError(host, "proxy.host and proxy.port make no address")

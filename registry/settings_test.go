@@ -141,6 +141,7 @@ func TestConfigFileTLS(t *testing.T) {
 		"a key alone":      {p + "key.pem": keyPEM},
 		"Java's secret":    {"schema.registry.bearer.auth.token": "s3cr3t\x01"},
 		"Java's proxy":     {"schema.registry.proxy.host": "s3 cr3t"},
+		"URL of a proxy":   {"proxy.host": "http://s3cr3t", "proxy.port": "3128"},
 		"host names":       {p + "endpoint.identification.algorithm": "none"},
 		"another one's":    {p + "certificate.pem": certPEM, p + "key.pem": pemOfKey(t, ca.issue(t, "other"))},
 		"bad issuer":       {"bearer.auth.issuer.endpoint.url": "https://u:s3cr3t@x", "bearer.auth.client.id": "me", "bearer.auth.client.secret": "s3cr3t"},

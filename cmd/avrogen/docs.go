@@ -250,6 +250,9 @@ func (d *docs) history(ctx context.Context, cfg *config, set *avsc.Set, paths []
 	var h *check.History
 	var err error
 	tags, isTags := strings.CutPrefix(d.versions, "tags:")
+	if !isTags {
+		tags = ""
+	}
 	switch {
 	case d.versions == "none":
 		return nil

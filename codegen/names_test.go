@@ -81,3 +81,16 @@ func TestPackageName(t *testing.T) {
 		}
 	}
 }
+
+func TestFileName(t *testing.T) {
+	t.Parallel()
+	for stem, want := range map[string]string{
+		"order": "order.avro.go", "a.b": "a.b.avro.go", "sp ace": "sp_ace.avro.go",
+		"_order": "order.avro.go", ".order": "order.avro.go", "-order": "order.avro.go", "_-.order": "order.avro.go", "-": "schema.avro.go",
+		"order_linux": "order_linux_.avro.go", "order_test.v1": "order_test_.v1.avro.go", "linux": "linux.avro.go",
+	} {
+		if got := fileName(stem); got != want {
+			t.Errorf("fileName(%q) = %q, want %q", stem, got, want)
+		}
+	}
+}

@@ -164,8 +164,9 @@ func (n fileNames) take(p *goPackage, source string) string {
 }
 
 // fileName makes a file name that the Go tool compiles on every platform. The
-// Go tool ignores files that begin with _ or a dot. It also reads _windows or
-// _arm64 before the first dot as a constraint.
+// Go tool ignores files that begin with _ or a dot, and refuses files that
+// begin with a hyphen. It also reads _windows or _arm64 before the first dot as
+// a constraint.
 func fileName(stem string) string {
 	stem = strings.Map(func(r rune) rune {
 		if 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("_-.", r) {
@@ -173,7 +174,7 @@ func fileName(stem string) string {
 		}
 		return '_'
 	}, stem)
-	stem = strings.TrimLeft(stem, "_.")
+	stem = strings.TrimLeft(stem, "_.-")
 	first, rest, dotted := strings.Cut(stem, ".")
 	if i := strings.LastIndexByte(first, '_'); i >= 0 && buildConstraint[first[i+1:]] {
 		first += "_"

@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v3"
@@ -173,8 +172,11 @@ func (a *app) registryURL(flag string, cfg *config) (string, error) {
 // the client.
 func (a *app) openRegistry(url string, cfg *config) (*registry.Client, error) {
 	// A user waits at the terminal, so the retries take about one second. By
-	// default, the client retries for nine seconds.
-	opts := []registry.Option{registry.WithRetries(4, 100*time.Millisecond, time.Second)}
+	// default, the client retries for nine seconds. These values are settings,
+	// because an option would win over the settings of the user.
+	opts := []registry.Option{registry.WithConfig(map[string]string{
+		"max.retries": "4", "retries.wait.ms": "100", "retries.max.wait.ms": "1000",
+	})}
 	if file := a.settingsFile(cfg); file != "" {
 		opts = append(opts, registry.WithConfigFile(file))
 	}

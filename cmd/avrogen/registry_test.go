@@ -187,3 +187,33 @@ func TestCommandSendsHeaders(t *testing.T) {
 		}
 	}
 }
+
+// TestCommandRetriesBySettings checks that max.retries of the environment and
+// of a settings file counts. Without the setting, the command retries four
+// times.
+func TestCommandRetriesBySettings(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "app.properties")
+	if err := os.WriteFile(file, []byte("max.retries=2\nretries.wait.ms=1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, test := range map[string]struct {
+		environ map[string]string
+		args    []string
+		want    int // requests
+	}{
+		"no setting":      {want: 5},
+		"the environment": {environ: map[string]string{"AVROGEN_MAX_RETRIES": "0"}, want: 1},
+		"a settings file": {args: []string{"--registry-config", file}, want: 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := registrytest.Start(t)
+			s.Inject(registrytest.Status(http.StatusServiceUnavailable))
+			args := append([]string{"pull", "--registry", s.URL, "-o", t.TempDir(), "orders"}, test.args...)
+			if status, _, stderr := avrogen(t, test.environ, args...); status != exitWorld || s.Requests() != test.want {
+				t.Errorf("status %d after %d requests, want %d: %s", status, s.Requests(), test.want, stderr)
+			}
+		})
+	}
+}

@@ -116,6 +116,9 @@ stderr.
   avrogen check --map acme.v1=acme.v2 schemas/v1 schemas/v2`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if c.against == "" && cmd.Flags().Changed("against") {
+				return usagef("--against is empty: give a folder, git:REF or registry, or leave the flag out")
+			}
 			found, err := c.run(cmd.Context(), args)
 			if err != nil {
 				return contractError(err)

@@ -165,6 +165,8 @@ func (r *registrar) readSubjects(values []string) error {
 	for _, v := range values {
 		of, name, mapped := cutLast(v, "=")
 		switch {
+		case v == "":
+			return usagef("--subject is empty: give the name of a subject, or leave the flag out")
 		case !mapped && r.subject != "":
 			return usagef("--subject %s and --subject %s are both for a single schema: write FILE=%s", r.subject, v, v)
 		case !mapped:

@@ -124,8 +124,18 @@ func (a *app) environSettings() map[string]string {
 	return withoutEmpty(m)
 }
 
-// addRegistryFlag gives a command --registry and --registry-config.
+// addRegistryFlag gives a command --registry and --registry-config. An empty
+// value is an error. Otherwise an unset variable of a script would lead to
+// another registry.
 func (a *app) addRegistryFlag(cmd *cobra.Command, url *string) {
+	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
+		for _, name := range []string{"registry", "registry-config"} {
+			if f := cmd.Flags().Lookup(name); f.Changed && f.Value.String() == "" {
+				return usagef("--%s is empty: give a value, or leave the flag out", name)
+			}
+		}
+		return nil
+	}
 	cmd.Flags().StringVar(url, "registry", "", "URL of the schema registry")
 	cmd.Flags().StringVar(&a.registryFile, "registry-config", "", "settings file of Kafka's clients, with settings of the registry")
 }

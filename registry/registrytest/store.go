@@ -295,6 +295,12 @@ func (s *store) register(name string, p posted, check bool) (*version, *schema, 
 	if s.dialect.modes != modesEnforced {
 		mode = modeReadWrite
 	}
+	if check && p.ID == 0 && mode != modeReadWrite && s.dialect.contexts {
+		// Confluent's registry looks for the schema before it reads the mode.
+		if v, err := s.lookupIn(name, p, false); err == nil {
+			return v, v.schema, nil
+		}
+	}
 	if check && (mode == modeReadOnly || mode == modeOverride) {
 		return nil, nil, &problem{http.StatusUnprocessableEntity, 42205, fmt.Sprintf("Subject %s is in read-only mode", name)}
 	}

@@ -184,9 +184,12 @@ func (p *puller) pull(ctx context.Context, subject string, version int) error {
 }
 
 // known adds the list of existing subjects or versions to an error about a
-// missing subject or version.
+// missing subject or version. An error that is not the registry's answer, such
+// as a subject of another context, says enough.
 func (p *puller) known(ctx context.Context, subject string, err error) error {
+	var answer *registry.Error
 	switch {
+	case !errors.As(err, &answer):
 	case errors.Is(err, registry.ErrSubjectNotFound):
 		if subjects, e := p.client.Subjects(ctx); e == nil {
 			return fmt.Errorf("no subject %s has a version in the registry: %s", subject, suggest(subject, subjects))

@@ -1,7 +1,9 @@
 package franz
 
 import (
+	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -109,13 +111,16 @@ func (c *client) handlePromise(kr *kgo.Record, err error) {
 			o.Err = &transport.Error{Code: transport.Other, Text: "the broker acknowledged the message without an offset"}
 		}
 	} else {
+		if c.expires(err) {
+			p.expired(r.index)
+		}
 		p.explain(&o, r.index, err)
 	}
 	stamped := o.Timestamp >= 0
 	if !stamped {
 		o.Timestamp = kr.Timestamp.UnixMilli()
 	}
-	if b != nil && kr.Offset >= 0 && !p.newSequenceBegun && r.index == b.first && b.count > 1 {
+	if b != nil && kr.Offset >= 0 && !p.newSequenceBegun && !p.someExpired && r.index == b.first && b.count > 1 {
 		c.run.begin(b, o, kr.Timestamp, stamped)
 		p.mu.Unlock()
 		c.chunks.release(r)
@@ -154,7 +159,7 @@ func (c *client) handlePromise(kr *kgo.Record, err error) {
 // holds p.mu.
 func (p *partition) end(n uint64) (resume func()) {
 	p.ended += n
-	for len(p.batches) > 0 && p.batches[0].first+p.batches[0].count <= p.ended {
+	for len(p.batches) > 0 && p.batches[0].first+p.batches[0].count <= p.ended && !(p.someExpired && p.batches[0].inDoubt()) {
 		p.batches[0] = nil
 		p.batches = p.batches[1:]
 	}
@@ -187,7 +192,7 @@ func (p *partition) forgetEnded() {
 			return
 		}
 	}
-	p.batches, p.stamps, p.refusal, p.newSequenceBegun = nil, nil, nil, false
+	p.batches, p.stamps, p.refusal, p.newSequenceBegun, p.someExpired = nil, nil, nil, false, false
 }
 
 // retries reports whether a failed message goes back to kgo. A message goes
@@ -219,21 +224,22 @@ func (p *partition) retry() {
 // explain fills in the outcome of a failed message. The caller holds p.mu.
 func (p *partition) explain(o *transport.Outcome, index uint64, err error) {
 	b := p.batchOf(index)
+	unsure := p.newSequenceBegun && index < p.written || p.someExpired && p.inDoubt() && !p.topic.client.expires(err)
 	switch refused := p.refusal; {
 	case refused != nil && !errors.Is(err, kgo.ErrClientClosed) && !errors.Is(err, kgo.ErrAborting):
 		o.Err = refused.err
 		if b != refused.batch {
 			o.Err = gaveUpError("an earlier batch of the partition was refused: " + refused.err.Error())
-		} else if text, ok := refused.guilty[index-b.first]; ok && !p.newSequenceBegun {
+		} else if text, ok := refused.guilty[index-b.first]; ok && !p.newSequenceBegun && !p.someExpired {
 			o.Guilty = true
 			if text != "" {
 				o.Err = &transport.Error{Code: refused.err.Code, Text: text, Err: refused.err}
 			}
-		} else if len(refused.guilty) > 0 && !p.newSequenceBegun {
+		} else if len(refused.guilty) > 0 && !p.newSequenceBegun && !p.someExpired {
 			o.Err = gaveUpError("another record of the batch was refused: " + refused.err.Error())
 		}
 		// The broker appends nothing behind a refused batch.
-		o.Persistence = persistence(b != nil && b.maybe || p.newSequenceBegun && index < p.written)
+		o.Persistence = persistence(b != nil && b.maybe || unsure)
 	default:
 		converted := convert(err)
 		switch {
@@ -243,9 +249,62 @@ func (p *partition) explain(o *transport.Outcome, index uint64, err error) {
 			converted = errGone
 		}
 		o.Err = converted
-		o.Persistence = persistence(b != nil && (b.maybe || b.request != nil) || p.newSequenceBegun && index < p.written)
+		o.Persistence = persistence(b != nil && (b.maybe || b.request != nil) || unsure)
 	}
 }
+
+// expires reports whether kgo gave up a message with this error because of the
+// delivery timeout. The error is context.Canceled if kgo waited for a producer
+// id. Without idempotence the batches have no sequence numbers.
+func (c *client) expires(err error) bool {
+	return c.expiry.after > 0 && !c.config.WeakAcks && (errors.Is(err, errExpired) || errors.Is(err, context.Canceled))
+}
+
+// expired notes that a message has expired, before the call of explain. The
+// caller holds p.mu.
+//
+// kgo gives up all its messages of the partition, also messages that kgo has
+// never written. kgo may write later messages before the promises of the
+// expired messages run. Then the batches do not match the messages. So expired
+// moves the batches by these rules:
+//
+//   - If no batch has the message, kgo has never written the message.
+//   - kgo gives up nothing while the first batch is in doubt or in the log. So
+//     such a batch has later messages.
+//   - After kgo has given up a written batch, kgo begins another epoch. So
+//     batches of the same epoch have expired messages.
+//
+// The rules are wrong for later messages if a broker refuses their batch before
+// the promises run. Therefore explain also asks inDoubt.
+func (p *partition) expired(index uint64) {
+	p.someExpired = true
+	switch {
+	case index >= p.written:
+		p.written = index + 1
+		return
+	case len(p.batches) == 0 || p.batches[0].first != index:
+		return
+	}
+	first := p.batches[0]
+	epoch := batchKey{producer: first.key.producer, epoch: first.key.epoch}
+	if !first.inDoubt() && !first.acknowledged {
+		p.expiredEpoch = epoch
+	}
+	if epoch == p.expiredEpoch {
+		return
+	}
+	for _, b := range p.batches {
+		b.first++
+	}
+	p.written++
+}
+
+// inDoubt reports whether a written batch may be in the log, and has no answer
+// that says so.
+func (b *batch) inDoubt() bool { return b.request != nil || b.maybe && !b.acknowledged }
+
+// inDoubt reports whether any batch is in doubt. The caller holds p.mu.
+func (p *partition) inDoubt() bool { return slices.ContainsFunc(p.batches, (*batch).inDoubt) }
 
 func persistence(maybe bool) transport.Persistence {
 	if maybe {

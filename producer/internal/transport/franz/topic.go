@@ -141,6 +141,11 @@ type active struct {
 	// newSequenceBegun is true after kgo has begun a new sequence. Then written
 	// and the batches do not match the messages.
 	newSequenceBegun bool
+	// someExpired is true after messages have expired. Then the batches may not
+	// match the messages. expiredEpoch is the epoch of the last batch that kgo
+	// gave up then.
+	someExpired  bool
+	expiredEpoch batchKey
 	// retrying is true while the resent messages are at the front of waiting.
 	retrying bool
 	refusal  *refusal

@@ -86,4 +86,40 @@ func testExpiry(t *testing.T, lib Library) {
 		s.allPersisted(t, 100)
 		s.compareWithLog(t, b.read(t, topic))
 	})
+	// The client gives up messages that it has never written. A later message
+	// must not take their place in the client's records of written messages.
+	t.Run("messages come while others expire", func(t *testing.T) {
+		t.Parallel()
+		b := embedded(t)
+		topic := b.create(t, "expiry", 1, nil)
+		s := open(t, lib, config(t, b.addrs, "", expiring))
+		h := s.topic(t, topic)
+		s.send(t, h, 1, 1)
+		s.all(t, 1)
+		refuse := b.inside.Refuse(kerr.NotEnoughReplicas.Code, 1, 1, producertest.Produce)
+		expired := func() bool { // and send goes on
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.held = false
+			for _, o := range s.outcomes {
+				if o.Persistence == transport.NotPersisted {
+					return true
+				}
+			}
+			return false
+		}
+		for !expired() {
+			s.send(t, h, 1, 10)
+			time.Sleep(10 * time.Microsecond)
+		}
+		refuse.Stop()
+		lost := b.inside.LoseAnswers(1, 0)
+		for lost.Hits() < 3 {
+			expired()
+			s.send(t, h, 1, 10)
+			time.Sleep(10 * time.Microsecond)
+		}
+		s.client.Close()
+		s.compareWithLog(t, b.read(t, topic))
+	})
 }

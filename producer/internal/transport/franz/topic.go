@@ -410,7 +410,10 @@ func (t *topic) noteMetadata(code int16, id [16]byte) {
 // forget makes kgo give up the topic's messages and state. forget gives up the
 // waiting messages too.
 func (t *topic) forget() {
-	t.each(func(*partition) {}) // waits for the messages that are on the way to kgo
+	// each waits for the messages that are on the way to kgo. Without held, a
+	// new message could go to kgo before the old topic's messages have their
+	// outcomes, and overtake them when the engine sends them again.
+	t.each(func(p *partition) { p.held = true })
 	t.client.kgo.PurgeTopicsFromProducing(t.name)
 	t.loading.CompareAndSwap(int32(topicLoaded), int32(topicNew))
 	t.mu.Lock()

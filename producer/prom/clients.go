@@ -22,14 +22,70 @@ type client struct {
 	transactional                         atomic.Bool
 
 	mu     sync.Mutex
-	open   []producer.Observed
+	open   []*observed
 	closed map[string]producer.Traffic // of closed producers, by broker
+}
+
+// observed is an open producer. Its counts begin again if the producer replaces
+// a client or forgets a broker. A counter must not fall, because Prometheus
+// then takes the whole value as new, also the counts of the other producers.
+type observed struct {
+	producer.Observed
+	last  map[string]producer.Traffic // what the producer said last, by broker
+	total map[string]producer.Traffic // the sum of all growth, by broker
 }
 
 func (c *client) add(o producer.Observed) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.open = append(c.open, o)
+	c.open = append(c.open, &observed{Observed: o, total: map[string]producer.Traffic{}})
+}
+
+// update brings the totals up to date.
+func (o *observed) update() {
+	now := map[string]producer.Traffic{}
+	for _, b := range o.Brokers() {
+		address := label(b.Address)
+		now[address] = now[address].Plus(b.Traffic)
+	}
+	for address := range o.last {
+		if _, known := now[address]; !known {
+			o.total[address] = withoutGauges(o.total[address])
+		}
+	}
+	for address, t := range now {
+		o.total[address] = withoutGauges(o.total[address]).Plus(growth(o.last[address], t))
+	}
+	o.last = now
+}
+
+// withoutGauges returns t without the fields that describe the present.
+func withoutGauges(t producer.Traffic) producer.Traffic {
+	t.Queued, t.Waiting = 0, 0
+	for _, timing := range []*producer.Timing{&t.RoundTrip, &t.Throttle} {
+		timing.P50, timing.P99, timing.Max = 0, 0, 0
+	}
+	return t
+}
+
+// growth returns what the counts of now have more than the counts of before.
+// The gauges are those of now.
+func growth(before, now producer.Traffic) producer.Traffic {
+	more := func(now *int64, before int64) { *now = max(0, *now-before) }
+	more(&now.Requests, before.Requests)
+	more(&now.Responses, before.Responses)
+	more(&now.BytesSent, before.BytesSent)
+	more(&now.BytesReceived, before.BytesReceived)
+	more(&now.Errors, before.Errors)
+	more(&now.Timeouts, before.Timeouts)
+	more(&now.Retries, before.Retries)
+	more(&now.Connects, before.Connects)
+	more(&now.Disconnects, before.Disconnects)
+	more(&now.RoundTrip.Count, before.RoundTrip.Count)
+	more(&now.Throttle.Count, before.Throttle.Count)
+	now.RoundTrip.Sum = max(0, now.RoundTrip.Sum-before.RoundTrip.Sum)
+	now.Throttle.Sum = max(0, now.Throttle.Sum-before.Throttle.Sum)
+	return now
 }
 
 // transaction counts the transactions.
@@ -71,7 +127,6 @@ func (c *client) collect(ch chan<- prometheus.Metric) {
 		ready = ready && h.Ready
 		for _, b := range p.Brokers() {
 			address := label(b.Address)
-			traffic[address] = traffic[address].Plus(b.Traffic)
 			before, known := states[address]
 			if !known || b.State == producer.BrokerConnected || before != producer.BrokerConnected && b.State == producer.BrokerUnreachable {
 				states[address] = b.State
@@ -127,29 +182,40 @@ func (c *client) collectTraffic(ch chan<- prometheus.Metric, broker string, t pr
 	}
 }
 
-// producers returns the open producers, and the traffic of the closed
-// producers. A closed producer has no gauges any more. The traffic of a closed
-// producer stays in the counters, because a counter never falls.
-func (c *client) producers() ([]producer.Observed, map[string]producer.Traffic) {
+// producers returns the open producers, and the traffic of all producers with
+// the brokers that an open producer knows, or a closed producer knew. A closed
+// producer has no gauges any more.
+func (c *client) producers() ([]*observed, map[string]producer.Traffic) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	open := c.open[:0:0]
+	known := map[string]bool{}
 	for _, p := range c.open {
-		if !errors.Is(p.Err(), producer.ErrClosed) || p.Stats().InFlight > 0 {
+		closed := errors.Is(p.Err(), producer.ErrClosed) && p.Stats().InFlight == 0
+		p.update()
+		if !closed {
 			open = append(open, p)
+			for address := range p.last {
+				known[address] = true
+			}
 			continue
 		}
-		for _, b := range p.Brokers() {
-			address := label(b.Address)
-			t := c.closed[address].Plus(b.Traffic)
-			t.Queued, t.Waiting = 0, 0
-			c.closed[address] = t
+		for address, t := range p.total {
+			c.closed[address] = c.closed[address].Plus(withoutGauges(t))
 		}
 	}
 	c.open = open
 	traffic := make(map[string]producer.Traffic, len(c.closed))
 	for address, t := range c.closed {
 		traffic[address] = t
+		known[address] = true
+	}
+	for _, p := range open {
+		for address, t := range p.total {
+			if known[address] {
+				traffic[address] = traffic[address].Plus(t)
+			}
+		}
 	}
 	return open, traffic
 }

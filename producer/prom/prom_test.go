@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 	dto "github.com/prometheus/client_model/go"
+	"github.com/twmb/franz-go/pkg/kerr"
 
 	"github.com/avroline/avroline/examples/events/orders"
 	"github.com/avroline/avroline/internal/workload"
@@ -307,6 +308,61 @@ func TestBrokers(t *testing.T) {
 	})
 	restart()
 	until(t, "ready again", func() bool { return samples(gather(t, m)["avroline_ready"])["shop"] == 1 })
+}
+
+// TestBrokersAfterReplacement replaces a client of one of two producers with
+// the same name. The counts of the new client begin at 0, but the sum of both
+// producers must not fall. Prometheus would take the whole sum as new.
+func TestBrokersAfterReplacement(t *testing.T) {
+	t.Parallel()
+	ctx := deadline(t)
+	b := producertest.Start(t, producertest.WithTopic("orders", 1))
+	m := prom.New()
+	var all []*producer.Producer
+	for range 2 {
+		p, err := producer.New(b.Addrs(), serializer(t), m.Producer("shop"), producer.WithTransport(producer.Franz))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = p.Close(ctx) }()
+		all = append(all, p)
+	}
+	publish := func() {
+		for _, p := range all {
+			if _, err := topicOf("orders").Publish(ctx, p, order()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	before := map[string]float64{}
+	noFall := func() {
+		t.Helper()
+		families := gather(t, m)
+		for _, name := range []string{"requests_total", "sent_bytes_total", "received_bytes_total", "connects_total"} {
+			name = "avroline_broker_" + name
+			for labels, now := range samples(families[name]) {
+				if now < before[name+labels] {
+					t.Errorf("%s of %s falls from %v to %v", name, labels, before[name+labels], now)
+				}
+				before[name+labels] = now
+			}
+		}
+	}
+	for range 20 {
+		publish()
+	}
+	noFall()
+	for range 2 { // the new clients' counts count too
+		sum := before["avroline_broker_sent_bytes_total"+b.Addrs()[0]+",shop"]
+		b.RefuseNext(1, kerr.InvalidRecord.Code)
+		publish()
+		noFall()
+		publish()
+		noFall()
+		if now := before["avroline_broker_sent_bytes_total"+b.Addrs()[0]+",shop"]; now <= sum {
+			t.Errorf("%v bytes, and later %v", sum, now)
+		}
+	}
 }
 
 func until(t *testing.T, what string, ok func() bool) {

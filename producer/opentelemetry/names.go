@@ -1,6 +1,8 @@
 package opentelemetry
 
 import (
+	"strings"
+
 	"go.opentelemetry.io/otel/attribute"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 )
@@ -74,3 +76,8 @@ const (
 //
 //nolint:gochecknoglobals // a table, never changed
 var secondsBuckets = []float64{0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10}
+
+// valid makes a text that the protocol OTLP accepts. One text with bytes that
+// are not UTF-8 would make the export of all spans or metrics fail. So valid
+// replaces such bytes by U+FFFD.
+func valid(text string) string { return strings.ToValidUTF8(text, "\ufffd") }

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -38,6 +39,61 @@ import (
 )
 
 type event = copytest.Event
+
+// TestTextsOfAnyBytes publishes to a topic whose name is not UTF-8. OTLP
+// refuses an export with such a text, with all other spans and metrics.
+func TestTextsOfAnyBytes(t *testing.T) {
+	t.Parallel()
+	b := newBackend(t)
+	fake := producertest.Start(t)
+	s, err := serde.NewSerializer(&workload.Registry{}, b.Serde())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := producer.New(fake.Addrs(), s, b.Producer())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = p.Close(t.Context()) }()
+	if _, err := producer.NewTopic("orders\xff", producer.KeyBy(func(*event) string { return "key" })).Publish(t.Context(), p, &event{}); !errors.Is(err, producer.ErrNotSent) {
+		t.Fatal(err)
+	}
+	check := func(texts ...string) {
+		for _, text := range texts {
+			if !utf8.ValidString(text) {
+				t.Errorf("%q", text)
+			}
+		}
+	}
+	spans := b.named("publish orders\ufffd")
+	if len(spans) != 1 {
+		t.Errorf("%d spans of the message", len(spans))
+	}
+	for _, s := range b.spans.GetSpans() {
+		check(s.Name, s.Status.Description)
+		for _, a := range s.Attributes {
+			check(a.Value.String())
+		}
+	}
+	var all metricdata.ResourceMetrics
+	if err := b.metrics.Collect(t.Context(), &all); err != nil {
+		t.Fatal(err)
+	}
+	for _, scope := range all.ScopeMetrics {
+		for _, m := range scope.Metrics {
+			switch d := m.Data.(type) {
+			case metricdata.Sum[int64]:
+				for _, p := range d.DataPoints {
+					check(p.Attributes.Encoded(attribute.DefaultEncoder()))
+				}
+			case metricdata.Histogram[float64]:
+				for _, p := range d.DataPoints {
+					check(p.Attributes.Encoded(attribute.DefaultEncoder()))
+				}
+			}
+		}
+	}
+}
 
 // backend receives traces and metrics in memory.
 type backend struct {

@@ -60,6 +60,7 @@ func (t *Telemetry) kind(topic, record string) *publishKind {
 	if known, ok := t.kinds.Load(key); ok {
 		return known.(*publishKind)
 	}
+	topic = valid(topic) // hooks also get messages with a wrong topic name
 	attributes := []attribute.KeyValue{
 		semconv.MessagingSystemKafka,
 		semconv.MessagingOperationName(opPublish),
@@ -111,7 +112,7 @@ func (t *Telemetry) startPublish(ctx context.Context, s *producer.Start) any {
 			span.SetAttributes(semconv.MessagingKafkaMessageTombstone(true))
 		}
 		if s.TransactionalID != "" {
-			span.SetAttributes(keyTransactional.String(s.TransactionalID))
+			span.SetAttributes(keyTransactional.String(valid(s.TransactionalID)))
 		}
 		span.SetAttributes(t.addKey(nil, s.Key)...)
 	}
@@ -220,7 +221,7 @@ func fail(span trace.Span, err error, kind string) {
 	if err == nil {
 		return
 	}
-	span.SetStatus(codes.Error, err.Error())
+	span.SetStatus(codes.Error, valid(err.Error()))
 	span.SetAttributes(semconv.ErrorTypeKey.String(kind))
 }
 
@@ -244,7 +245,7 @@ func (t *Telemetry) transaction(ctx context.Context, e producer.TransactionEvent
 	_, span := t.tracer.Start(ctx, operation+" transaction", trace.WithSpanKind(trace.SpanKindClient), trace.WithTimestamp(e.Begun),
 		trace.WithAttributes(
 			semconv.MessagingSystemKafka, semconv.MessagingOperationName(operation), semconv.MessagingOperationTypeSettle,
-			semconv.MessagingBatchMessageCount(int(e.Messages)), keyTransactional.String(e.TransactionalID), keyResult.String(result)))
+			semconv.MessagingBatchMessageCount(int(e.Messages)), keyTransactional.String(valid(e.TransactionalID)), keyResult.String(result)))
 	fail(span, e.Err, string(producer.ReasonOf(e.Err)))
 	span.End()
 	t.metrics.transactions.Add(ctx, 1, metric.WithAttributeSet(attribute.NewSet(keyResult.String(result))))

@@ -95,7 +95,7 @@ func (t *Telemetry) Serde() serde.CommonOption {
 		StartLookup: func(ctx context.Context, l serde.Lookup) context.Context {
 			attributes := []attribute.KeyValue{keyPart.String(l.Part.String())}
 			if l.Topic != "" {
-				attributes = append(attributes, semconv.MessagingDestinationName(l.Topic))
+				attributes = append(attributes, semconv.MessagingDestinationName(valid(l.Topic)))
 			}
 			ctx, span := t.tracer.Start(ctx, spanLookup, trace.WithAttributes(attributes...))
 			return context.WithValue(ctx, lookupKey{}, span)
@@ -105,7 +105,7 @@ func (t *Telemetry) Serde() serde.CommonOption {
 			if !ok {
 				return
 			}
-			span.SetAttributes(keyRecord.String(e.Record), keySubject.String(e.Subject), keySchemaID.Int(e.ID))
+			span.SetAttributes(keyRecord.String(e.Record), keySubject.String(valid(e.Subject)), keySchemaID.Int(e.ID))
 			fail(span, e.Err, string(producer.ReasonOf(e.Err)))
 			span.End()
 		},

@@ -26,9 +26,11 @@ var (
 	// other calls after [WithMaxBlock]. The buffer is full, a partition does
 	// not move, or the topic is not looked up yet.
 	ErrWouldBlock = engine.ErrWouldBlock
-	// ErrNotReady is in Health.Degraded if Prepare has seen a problem that ends
-	// by itself: a partition has too few replicas in sync while a broker
-	// restarts. Messages for the partition wait until there are more.
+	// ErrNotReady means that a partition has too few replicas in sync, for
+	// example while a broker restarts. Messages for the partition wait until
+	// there are more. ErrNotReady is in Health.Degraded if Prepare has seen the
+	// problem. If the partition does not move, ErrNotReady is in Health.Reason
+	// and in the errors of ended waits.
 	ErrNotReady = engine.ErrNotReady
 	// ErrUnknownTopic comes with [ErrNotSent]. The brokers do not know the
 	// topic.

@@ -1,6 +1,7 @@
 package producer_test
 
 import (
+	"context"
 	"errors"
 	"strconv"
 	"strings"
@@ -139,6 +140,45 @@ func TestFewReplicas(t *testing.T) {
 	}
 	few.Store(false)
 	waitForHealth(t, p, "enough replicas", func(h producer.Health) bool { return h.Ready && h.Degraded == nil })
+}
+
+// TestStuckReason checks that the producer names too few replicas in sync as
+// the reason why a topic does not move. The client library says nothing, and
+// the producer has not called Prepare.
+func TestStuckReason(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t, producertest.WithBrokers(3))
+	ctx := waitCtx(t)
+	events := producer.NewTopic("events", producer.NoKey[*event]())
+	first := newProducer(t, b.Addrs(), producer.WithCreateTopics(1, 3), producer.WithTopicSettings(map[string]string{"min.insync.replicas": "2"}))
+	if err := first.Prepare(ctx, events); err != nil {
+		t.Fatal(err)
+	}
+	p := newProducer(t, b.Addrs())
+	if _, err := events.Publish(ctx, p, &event{}); err != nil {
+		t.Fatal(err)
+	}
+	few, refused := shrinkReplicas(b), b.Refuse(kerr.NotEnoughReplicas.Code, 1, 0)
+	few.Store(true)
+	if err := events.PublishAsync(ctx, p, &event{}, nil); err != nil {
+		t.Fatal(err)
+	}
+	const reason = "topic events: partition 0 has 1 of 3 replicas in sync"
+	h := waitForHealth(t, p, "a reason", func(h producer.Health) bool { return errors.Is(h.Reason, producer.ErrNotReady) })
+	if h.Ready || !strings.Contains(h.Reason.Error(), reason) {
+		t.Errorf("%+v", h)
+	}
+	ended, cancel := context.WithCancel(ctx)
+	cancel()
+	if err := p.Flush(ended); err == nil || !strings.Contains(err.Error(), reason) {
+		t.Errorf("Flush: %v", err)
+	}
+	few.Store(false)
+	refused.Stop()
+	waitForHealth(t, p, "well again", func(h producer.Health) bool { return h.Ready && h.Degraded == nil })
+	if err := p.Flush(ctx); err != nil {
+		t.Error(err)
+	}
 }
 
 // shrinkReplicas lets the brokers say that only the leader of each partition of

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -162,9 +163,21 @@ func (p *progress) underReplicatedTopics() (topics []string, err error) {
 	return topics, errors.Join(errs...)
 }
 
-// checkUnderReplicated looks whether topics have enough replicas in sync again.
+// maxStuckChecks is the number of stuck topics whose replicas one run of
+// checkUnderReplicated looks at.
+const maxStuckChecks = 5
+
+// checkUnderReplicated looks whether topics have enough replicas in sync again,
+// and whether topics with a stuck partition have too few. The client library
+// does not say why a partition does not move.
 func (e *Engine) checkUnderReplicated() {
 	topics, _ := e.progress.underReplicatedTopics()
+	most := len(topics) + maxStuckChecks
+	for _, q := range e.progress.notMoving(time.Now(), lendAfter) {
+		if len(topics) < most && !slices.Contains(topics, q.topic.name) {
+			topics = append(topics, q.topic.name)
+		}
+	}
 	if len(topics) == 0 {
 		return
 	}
@@ -256,7 +269,7 @@ func (e *Engine) healthNow(ended error) Health {
 	case cause != nil && !connected:
 		h.Reason = cause
 	case topic != "":
-		h.Reason = e.stuckError(h.Stuck, stuckAfter)
+		h.Reason = e.explainStuck(h.Stuck, stuckAfter)
 	default:
 		h.Degraded = e.degraded(&h, cause)
 	}
@@ -275,7 +288,7 @@ func (e *Engine) degraded(h *Health, cause error) error {
 	_, lacking := e.progress.underReplicatedTopics()
 	errs := []error{lacking}
 	if len(h.Stuck) > 0 {
-		errs = append(errs, e.stuckError(h.Stuck, stuckAfter))
+		errs = append(errs, stuckError(h.Stuck, stuckAfter))
 	}
 	for _, b := range h.Brokers {
 		if b.State != transport.BrokerUnreachable {
@@ -315,10 +328,34 @@ func (p *progress) stuckTopic(now time.Time) (names []string, topic string, olde
 var errStuck = errors.New("producer: partitions do not move")
 
 // stuckError returns an error that names at most five partitions.
-func (e *Engine) stuckError(names []string, after time.Duration) error {
+func stuckError(names []string, after time.Duration) error {
 	const most = 5
 	if len(names) > most {
 		return fmt.Errorf("%w: %v and %d more had no delivery for %v", errStuck, names[:most], len(names)-most, after)
 	}
 	return fmt.Errorf("%w: %v had no delivery for %v", errStuck, names, after)
+}
+
+// explainStuck is stuckError with the reason that checkUnderReplicated has
+// found.
+func (e *Engine) explainStuck(names []string, after time.Duration) error {
+	err := stuckError(names, after)
+	if lacking := e.progress.lackingReplicas(names); lacking != nil {
+		return withCause(err, lacking)
+	}
+	return err
+}
+
+// lackingReplicas returns the error of the first partition with too few
+// replicas in sync of a topic of partitions, or nil.
+func (p *progress) lackingReplicas(partitions []string) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, name := range partitions {
+		err := p.underReplicated[name[:strings.LastIndexByte(name, '[')]]
+		if all, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // of errors.Join
+			return all.Unwrap()[0]
+		}
+	}
+	return nil
 }

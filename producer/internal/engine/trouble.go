@@ -113,7 +113,7 @@ func (e *Engine) ExplainWait(topic string, err error) error {
 // explain adds the known reason to the error of an ended wait.
 func (t *trouble) explain(err error) error {
 	if names, _ := t.engine.progress.stuck(time.Now(), lendAfter); len(names) > 0 && t.cause() == nil {
-		return withCause(err, t.engine.stuckError(names, lendAfter))
+		return withCause(err, t.engine.explainStuck(names, lendAfter))
 	}
 	if cause := t.cause(); cause != nil {
 		return withCause(err, cause)

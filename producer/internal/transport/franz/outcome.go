@@ -441,13 +441,13 @@ func (b *batch) answered(a answer) bool {
 }
 
 // earlierAcknowledged reports whether the broker has acknowledged all earlier
-// batches. The caller holds p.mu.
+// batches whose messages have not ended. The caller holds p.mu.
 func (p *partition) earlierAcknowledged(b *batch) bool {
 	for _, earlier := range p.batches {
 		if earlier == b {
 			return true
 		}
-		if !earlier.acknowledged {
+		if !earlier.acknowledged && earlier.first+earlier.count > p.ended {
 			return false
 		}
 	}

@@ -12,6 +12,26 @@ import (
 	"github.com/avroline/avroline/producer/producertest"
 )
 
+// TestRefusalAfterExpiry refuses a batch while an expired batch is in doubt.
+// kgo has forgotten the expired batch, so the refusal counts.
+func TestRefusalAfterExpiry(t *testing.T) {
+	t.Parallel()
+	p := &partition{active: new(active), topic: &topic{client: &client{config: &settings.Config{}}}}
+	lost, refused := &request{}, &request{}
+	expired, _ := p.wrote(lost, batchKey{}, 2)
+	expired.lost(lost)
+	p.handed, p.someExpired = 4, true
+	p.end(2)
+	if !p.inDoubt() {
+		t.Error("the batch is not in doubt any more")
+	}
+	p.wrote(refused, batchKey{epoch: 1}, 2)
+	p.answered(refused, answer{code: kerr.InvalidRecord.Code})
+	if !p.held || p.refusal == nil {
+		t.Error("the refusal does not count")
+	}
+}
+
 // TestRefusalWaitsForGiving answers batches while messages are on the way to
 // kgo. A refused batch waits, because kgo would write a message that comes
 // after the refusal. Other answers do not wait.

@@ -13,6 +13,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -83,9 +84,30 @@ func ExplainConnection(c *settings.Config, event *transport.Error) *ConnectionEr
 		}
 		return &ConnectionError{ErrTLS, broker, event, fix}
 	case event.Code == transport.Transport:
-		return &ConnectionError{ErrUnreachable, broker, event, "look at brokers (bootstrap.servers)"}
+		named := broker
+		if rest, ok := strings.CutPrefix(text, "broker "); ok { // the transport franz
+			named, _, _ = strings.Cut(rest, ": ")
+		}
+		return &ConnectionError{ErrUnreachable, broker, event, addressFix(c, named)}
 	}
 	return nil
+}
+
+// addressFix returns a hint for an address that cannot be reached. The settings
+// name some addresses, and the cluster names the others.
+func addressFix(c *settings.Config, broker string) string {
+	if broker != "" && !slices.ContainsFunc(c.Brokers, func(known string) bool { return withPort(known) == broker }) {
+		return "the cluster names this address: does the broker run, and can its advertised.listeners be reached from here?"
+	}
+	return "look at brokers (bootstrap.servers)"
+}
+
+// withPort returns an address with the port, which has a default.
+func withPort(broker string) string {
+	if _, _, err := net.SplitHostPort(broker); err != nil {
+		return net.JoinHostPort(broker, "9092")
+	}
+	return broker
 }
 
 func tlsFix(c *settings.Config) string {
@@ -112,13 +134,11 @@ func saslFix(c *settings.Config) string {
 // broker does not offer, or a port with another protocol. nil means that Probe
 // found no problem.
 func Probe(ctx context.Context, c *settings.Config, broker string) error {
-	if _, _, err := net.SplitHostPort(broker); err != nil {
-		broker = net.JoinHostPort(broker, "9092")
-	}
+	broker = withPort(broker)
 	fail := func(kind, err error, fix string) error { return &ConnectionError{kind, broker, err, fix} }
 	conn, err := new(net.Dialer).DialContext(ctx, "tcp", broker)
 	if err != nil {
-		return fail(ErrUnreachable, err, "look at brokers (bootstrap.servers)")
+		return fail(ErrUnreachable, err, addressFix(c, broker))
 	}
 	defer func() { _ = conn.Close() }()
 	// The probe uses half of the deadline. The other half is for the HTTP

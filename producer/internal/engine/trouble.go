@@ -81,13 +81,24 @@ func (t *trouble) clear() {
 }
 
 // cause returns the best known reason why the brokers cannot be used, or nil.
+// librdkafka says "all brokers down" and nothing else if it cannot connect to
+// an address that the cluster names. The table of the brokers has the reason.
 func (t *trouble) cause() error {
-	for _, p := range []*error{t.found.Load(), t.last.Load()} {
-		if p != nil {
-			return *p
+	if found := t.found.Load(); found != nil {
+		return *found
+	}
+	last := t.last.Load()
+	if last == nil {
+		return nil
+	}
+	if codeOf(*last) == transport.AllBrokersDown {
+		for _, b := range t.engine.Brokers() {
+			if b.State == transport.BrokerUnreachable && b.Reason != nil {
+				return b.Reason
+			}
 		}
 	}
-	return nil
+	return *last
 }
 
 // refusal returns cause if waiting does not help, and otherwise nil.

@@ -93,8 +93,10 @@ type topicPartition struct {
 //
 // InboxFunction must not end the transaction, for example by tx.Commit or by a
 // statement that commits implicitly. After some errors, for example a deadlock,
-// MySQL rolls the transaction back. So return the error of each statement. If
-// the transaction has ended, Run ends with an error, and no offset is stored.
+// MySQL rolls the transaction back. After any error, PostgreSQL refuses all
+// later statements of the transaction. So return the error of each statement.
+// If the transaction has ended, or is refused, Run ends with an error, and no
+// offset is stored.
 type InboxFunction[In any] func(ctx context.Context, tx *sql.Tx, m processor.Consumed[In]) error
 
 // InboxOption changes an [Inbox]. The zero InboxOption does nothing.
@@ -203,9 +205,10 @@ func NewInbox[In any](brokers []string, group string, topics []string, dialect D
 
 // Run works until ctx ends, and then returns nil. During outages of the brokers
 // and the database, Run waits. Run returns an error only if the error is
-// permanent: an error of the function, a missing table, topic or permission, or
-// a stored offset behind the end of its partition. The last error means that
-// the topic was created again, or that the partition has lost messages.
+// permanent: an error of the function, a deferred constraint that refuses the
+// commit, a missing table, topic or permission, or a stored offset behind the
+// end of its partition. The last error means that the topic was created again,
+// or that the partition has lost messages.
 func (b *Inbox[In]) Run(ctx context.Context) error {
 	defer b.settings.CloseLog()
 	err := b.run(ctx)
@@ -270,6 +273,18 @@ func (e endedError) Error() string {
 
 func (e endedError) Unwrap() error { return e.error }
 
+// functionError is an error of the function that a later statement shows.
+type functionError struct{ error }
+
+func (e functionError) Unwrap() error { return e.error }
+
+// aborted makes the permanent error for a function that has ignored the error
+// of a statement. PostgreSQL refuses all later statements of the transaction.
+func aborted(err error) error {
+	return functionError{fmt.Errorf("a statement of the function failed before, so PostgreSQL has aborted the transaction: return the error of each statement, "+
+		"avoid the error (for example with ON CONFLICT DO NOTHING), or roll back to a savepoint: %w", err)}
+}
+
 // errConflict says that another instance has committed offsets of a partition.
 var errConflict = errors.New("another instance has committed offsets of the partition")
 
@@ -282,6 +297,8 @@ const maxUnreadable = 3
 func (b *Inbox[In]) isRetriable(ctx context.Context, err error) bool {
 	switch {
 	case errors.As(err, new(endedError)): // another attempt may repeat effects that are committed
+		return false
+	case errors.As(err, new(functionError)):
 		return false
 	case source.IsTemporary(err), errors.Is(err, errConflict), errors.Is(err, serde.ErrRegistry):
 		return true
@@ -435,6 +452,8 @@ func (b *Inbox[In]) store(ctx context.Context, batch []*transport.ConsumedMessag
 				err = endedError{err}
 			case isLost(ctx, tx): // whatever the function says
 				err = databaseError{err}
+			case isAborted(err) && !source.IsTemporary(err):
+				err = aborted(err)
 			}
 			return fmt.Errorf("%s[%d]@%d: %w", m.Topic, m.Partition, m.Offset, err)
 		}
@@ -455,8 +474,11 @@ func (b *Inbox[In]) store(ctx context.Context, batch []*transport.ConsumedMessag
 			return err
 		}
 	}
-	if err := tx.Commit(); err != nil { // the commit may have succeeded: the stored offset shows the outcome
-		return databaseError{err}
+	if err := tx.Commit(); err != nil {
+		if b.isDeferred(err) {
+			return functionError{fmt.Errorf("commit: a deferred constraint refuses what the function wrote: %w", err)}
+		}
+		return databaseError{err} // the commit may have succeeded: the stored offset shows the outcome
 	}
 	for p, at := range after {
 		b.next[p].stored = at
@@ -495,6 +517,8 @@ func (b *Inbox[In]) advance(ctx context.Context, tx *sql.Tx, p topicPartition, t
 		_, err := tx.ExecContext(ctx, b.dialect.query("INSERT INTO "+table+" (group_id, topic, partition_number, next_offset) VALUES (?, ?, ?, ?)"),
 			b.group, p.topic, p.number, to)
 		switch {
+		case isAborted(err):
+			return aborted(err)
 		case isDenied(err):
 			return b.deniedError(err)
 		case err != nil:
@@ -505,6 +529,8 @@ func (b *Inbox[In]) advance(ctx context.Context, tx *sql.Tx, p topicPartition, t
 	done, err := tx.ExecContext(ctx, b.dialect.query("UPDATE "+table+" SET next_offset = ? WHERE group_id = ? AND topic = ? AND partition_number = ? AND next_offset = ?"),
 		to, b.group, p.topic, p.number, from)
 	switch {
+	case isAborted(err):
+		return aborted(err)
 	case isDenied(err):
 		return b.deniedError(err)
 	case err != nil:
@@ -516,16 +542,38 @@ func (b *Inbox[In]) advance(ctx context.Context, tx *sql.Tx, p topicPartition, t
 	return nil
 }
 
-// isDenied reports whether the database refused a statement for lack of a
-// permission. For PostgreSQL the drivers pgx and pq have the method SQLState
-// (42501, insufficient_privilege). The drivers of MySQL have no common method,
-// but all begin the text with the number of the error.
-func isDenied(err error) bool {
-	if err == nil {
-		return false
-	}
+// sqlState returns the SQLSTATE of an error of PostgreSQL, or "". The drivers
+// pgx and pq have the method SQLState.
+func sqlState(err error) string {
 	var state interface{ SQLState() string }
-	return errors.As(err, &state) && state.SQLState() == "42501" || deniedByMySQL.MatchString(err.Error())
+	if !errors.As(err, &state) {
+		return ""
+	}
+	return state.SQLState()
+}
+
+// isAborted reports whether PostgreSQL refused a statement because an earlier
+// statement of the transaction failed (25P02, in_failed_sql_transaction).
+func isAborted(err error) bool { return sqlState(err) == "25P02" }
+
+// isDeferred reports whether a commit failed because of a deferred constraint.
+// In PostgreSQL the SQLSTATE is of class 23 (integrity_constraint_violation),
+// or P0001 if a deferred trigger has raised the error. SQLite has only deferred
+// foreign keys. Their error has the same text in all drivers.
+func (b *Inbox[In]) isDeferred(err error) bool {
+	if b.dialect == SQLite {
+		return strings.Contains(err.Error(), "FOREIGN KEY constraint failed")
+	}
+	state := sqlState(err)
+	return strings.HasPrefix(state, "23") || state == "P0001"
+}
+
+// isDenied reports whether the database refused a statement for lack of a
+// permission. In PostgreSQL the SQLSTATE is 42501 (insufficient_privilege). The
+// drivers of MySQL have no common method, but all begin the text with the
+// number of the error.
+func isDenied(err error) bool {
+	return err != nil && (sqlState(err) == "42501" || deniedByMySQL.MatchString(err.Error()))
 }
 
 // deniedByMySQL finds the errors of a missing permission for a table (1142) or

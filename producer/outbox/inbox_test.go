@@ -224,6 +224,61 @@ func TestInboxTransactionEnded(t *testing.T) {
 	}
 }
 
+// TestInboxRefusedWrites checks functions whose writes the database never
+// accepts, although the functions return nil. Run ends with an error that names
+// the cause, because another attempt would fail in the same way.
+func TestInboxRefusedWrites(t *testing.T) {
+	t.Parallel()
+	const ignored = "CREATE TABLE bills (seq bigint CHECK (seq > 0))" // refuses the bill of the first message
+	deferred := []string{"CREATE TABLE customers (id bigint PRIMARY KEY)", "CREATE TABLE bills (seq bigint REFERENCES customers DEFERRABLE INITIALLY DEFERRED)"}
+	trigger := []string{
+		"CREATE TABLE bills (seq bigint)", "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no bills today'; END $$",
+		"CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON bills DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION refuse()",
+	}
+	for name, tc := range map[string]struct {
+		dialect  outbox.Dialect
+		tables   []string
+		messages int
+		want     string
+	}{
+		"an ignored error":                    {outbox.PostgreSQL, []string{ignored}, 1, "return the error of each statement"},
+		"an ignored error of an earlier call": {outbox.PostgreSQL, []string{ignored}, 2, "return the error of each statement"},
+		"a deferred constraint in PostgreSQL": {outbox.PostgreSQL, deferred, 1, "deferred constraint"},
+		"a deferred trigger in PostgreSQL":    {outbox.PostgreSQL, trigger, 1, "no bills today"},
+		"a deferred foreign key in SQLite":    {outbox.SQLite, deferred, 1, "deferred constraint"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newFixture(t, tc.dialect)
+			if tc.dialect == outbox.SQLite {
+				p.server.URL += "&_pragma=foreign_keys(1)"
+				p.db = p.server.Open()
+			}
+			p.exec(append(tc.tables, outbox.InboxSchema(tc.dialect, ""))...)
+			in := p.Topic("in", 1)
+			p.Seed(p.reg, in, tc.messages, nil)
+			ctx, cancel := context.WithCancel(copytest.Ctx(t))
+			defer cancel()
+			calls := 0
+			f := func(ctx context.Context, tx *sql.Tx, m processor.Consumed[event]) error {
+				if calls++; calls > 10 {
+					cancel() // otherwise Run would try again without end
+				}
+				if err := p.bill(ctx, tx, m); m.Offset > 0 {
+					return err
+				}
+				return nil
+			}
+			if err := p.billing(in, f).Run(ctx); err == nil || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("got %v, want %q", err, tc.want)
+			}
+			if all, _ := p.bills(); all != 0 {
+				t.Errorf("%d bills are stored", all)
+			}
+		})
+	}
+}
+
 // offsets returns the number of stored offsets.
 func (p *fixture) offsets() (n int, err error) {
 	err = p.db.QueryRow("SELECT COUNT(*) FROM inbox").Scan(&n)

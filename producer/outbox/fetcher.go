@@ -156,16 +156,28 @@ func (f *fetcher) fetchPostgreSQL(ctx context.Context, c cursor) fetched {
 // durable that the snapshot sees. So after a crash, no new transaction gets a
 // transaction id that the snapshot sees. If a copy of the database lacks the
 // note, the copy is from before the window.
+//
+// The server that has given the snapshot must store the note. On another
+// server, the note would hide that the server lacks transactions of the
+// snapshot.
 func (f *fetcher) noteWindow(ctx context.Context, snapshot string) error {
 	state := f.table.quotedState()
-	_, err := f.db.ExecContext(ctx, "INSERT INTO "+state+" AS s (name, value) SELECT $1::text, $2::text"+
+	done, err := f.db.ExecContext(ctx, "INSERT INTO "+state+" AS s (name, value) SELECT $1::text, $2::text"+
 		" WHERE CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', true) ELSE '' END IS NOT NULL"+
+		" AND "+f.table.dialect.server()+" = $3"+
 		" ON CONFLICT (name) DO UPDATE SET value = excluded.value"+
-		" WHERE pg_snapshot_xmax(s.value::pg_snapshot) <= pg_snapshot_xmax(excluded.value::pg_snapshot)", f.windowName(f.shard), snapshot)
+		" WHERE pg_snapshot_xmax(s.value::pg_snapshot) <= pg_snapshot_xmax(excluded.value::pg_snapshot)", f.windowName(f.shard), snapshot, f.server)
 	if err != nil {
 		return fmt.Errorf("table %s_state: %w", f.table.name, err)
 	}
-	return nil
+	if n, err := done.RowsAffected(); err != nil || n == 1 {
+		return err
+	}
+	server, err := f.table.server(ctx, f.db) // or a later note is stored already
+	if err == nil && server != f.server {
+		err = errServer
+	}
+	return err
 }
 
 // windowName returns the name of the last window in the relay's own table.
@@ -176,11 +188,12 @@ func (in *input) windowName(shard int) string { return "window " + in.relay + " 
 var errServer = errors.New("another database server answers: the relay checks its data before it continues")
 
 // newerThanSnapshot is the condition for the rows that a snapshot does not see.
-// The first half lets PostgreSQL use the index on (shard, tx). So kept rows and
-// the remains of deleted rows cost no time. The query orders by seq + 0,
-// because otherwise PostgreSQL would walk the index on (shard, seq) from its
-// beginning to find the smallest seq.
-const newerThanSnapshot = "tx >= pg_snapshot_xmin(?::pg_snapshot) AND NOT pg_visible_in_snapshot(tx, ?::pg_snapshot)"
+// The condition is NOT pg_visible_in_snapshot(tx, snapshot) in a form that lets
+// PostgreSQL use the index on (shard, tx). So kept rows and the remains of
+// deleted rows cost no time, also if a long transaction holds pg_snapshot_xmin
+// back. The query orders by seq + 0, because otherwise PostgreSQL would walk
+// the index on (shard, seq) from its beginning to find the smallest seq.
+const newerThanSnapshot = "(tx >= pg_snapshot_xmax(?::pg_snapshot) OR tx = ANY(ARRAY(SELECT pg_snapshot_xip(?::pg_snapshot))))"
 
 // unusedID is the condition for rows with a transaction id that the server has
 // not used yet. Such a row was restored from another server. No snapshot sees

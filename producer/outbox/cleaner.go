@@ -248,10 +248,14 @@ var errTakenOver = errors.New("outbox: another relay has taken over the shard")
 
 // note stores the progress, but only if the last stored progress is ours.
 // Otherwise a relay that has lost its shard could overwrite the progress of the
-// next relay with an older one.
+// next relay with an older one. The progress may be stored already, if an
+// earlier attempt was committed but the connection ended before the answer.
 func (r *reader) note(ctx context.Context, tx *sql.Tx, value string) error {
 	query := r.table.dialect.query
 	if r.noted == "" {
+		if stored, _, err := r.table.readState(ctx, tx, r.progressName()); err != nil || stored == value {
+			return err
+		}
 		if _, err := tx.ExecContext(ctx, query("INSERT INTO "+r.table.quotedState()+" (name, value) VALUES (?, ?)"), r.progressName(), value); err != nil {
 			return fmt.Errorf("outbox: table %s_state: %w", r.table.name, err)
 		}
@@ -261,8 +265,13 @@ func (r *reader) note(ctx context.Context, tx *sql.Tx, value string) error {
 	if err != nil {
 		return fmt.Errorf("outbox: table %s_state: %w", r.table.name, err)
 	}
-	if n, err := done.RowsAffected(); err != nil || n != 1 {
-		return errors.Join(errTakenOver, err)
+	n, err := done.RowsAffected()
+	if err != nil || n == 1 {
+		return err
 	}
-	return nil
+	stored, _, err := r.table.readState(ctx, tx, r.progressName())
+	if err == nil && stored != value {
+		err = errTakenOver
+	}
+	return err
 }

@@ -3,6 +3,7 @@ package outbox
 import (
 	"database/sql"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -98,4 +99,41 @@ func tableWithOldRow(t *testing.T) (*Table, *sql.DB) {
 		t.Fatal(err)
 	}
 	return table, db
+}
+
+// TestCleanAgain deletes rows again after a commit whose answer was lost. The
+// cleaner must not conclude that another relay has taken over the shard,
+// because the cleaner then deletes no more rows.
+func TestCleanAgain(t *testing.T) {
+	t.Parallel()
+	for name, start := range map[Dialect]func(testing.TB) *databases.Server{
+		SQLite: databases.SQLite, PostgreSQL: databases.PostgreSQL,
+		MySQL: func(t testing.TB) *databases.Server { return databases.MariaDB(t) },
+	} {
+		t.Run(name.String(), func(t *testing.T) {
+			t.Parallel()
+			ctx := t.Context()
+			table, db := newTestTable(t, start(t), name)
+			server, err := table.server(ctx, db)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := &reader{input: &input{table: table, db: db, relay: "r"}, server: server}
+			for i := range 3 {
+				before := r.noted
+				batch := cleaning{[]int64{int64(i)}, []source.Position{{Stream: "shard-0", Value: fmt.Sprint("position ", i)}}}
+				if err := r.clean(ctx, batch); err != nil {
+					t.Fatal(err)
+				}
+				r.noted = before // as if the answer had not come
+				if err := r.clean(ctx, batch); err != nil {
+					t.Errorf("position %d: %v", i, err)
+				}
+			}
+			r.noted = "position 0"
+			if err := r.clean(ctx, cleaning{nil, []source.Position{{Stream: "shard-0", Value: "position 3"}}}); !errors.Is(err, errTakenOver) {
+				t.Errorf("the progress of another relay: %v", err)
+			}
+		})
+	}
 }

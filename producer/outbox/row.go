@@ -1,6 +1,7 @@
 package outbox
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
@@ -8,6 +9,7 @@ import (
 	"hash/crc32"
 	"hash/fnv"
 	"time"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/google/uuid"
@@ -169,7 +171,26 @@ func encodeHeaders(headers []serde.Header) string {
 	if err != nil { // cannot happen: strings can always be encoded
 		panic(err)
 	}
-	return string(text)
+	return asciiJSON(text)
+}
+
+// asciiJSON escapes the characters outside of ASCII. A connection or a database
+// with another character set could not store them, or would change them.
+func asciiJSON(text []byte) string {
+	if !bytes.ContainsFunc(text, func(r rune) bool { return r >= utf8.RuneSelf }) {
+		return string(text)
+	}
+	var out []byte
+	for _, r := range string(text) {
+		if r < utf8.RuneSelf {
+			out = append(out, byte(r))
+			continue
+		}
+		for _, unit := range utf16.AppendRune(nil, r) {
+			out = fmt.Appendf(out, `\u%04x`, unit)
+		}
+	}
+	return string(out)
 }
 
 func decodeHeaders(text string) ([]serde.Header, error) {

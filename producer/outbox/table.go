@@ -177,14 +177,16 @@ func (t *Table) schema() []string {
 	}
 	base := t.name[strings.LastIndex(t.name, ".")+1:]
 	table := "CREATE TABLE IF NOT EXISTS " + t.quoted() + " (\n" + strings.Join(cols, ",\n")
-	state := "CREATE TABLE IF NOT EXISTS " + t.quotedState() + " (\n  name %s PRIMARY KEY,\n  value %s NOT NULL\n)"
+	state := func(name, value string) string { // no format, because the name of the table may contain a %
+		return "CREATE TABLE IF NOT EXISTS " + t.quotedState() + " (\n  name " + name + " PRIMARY KEY,\n  value " + value + " NOT NULL\n)"
+	}
 	switch t.dialect {
 	case PostgreSQL:
 		out := []string{
 			table + "\n)",
 			"CREATE INDEX IF NOT EXISTS " + q(base+"_shard_seq") + " ON " + t.quoted() + " (shard, seq)",
 			"CREATE INDEX IF NOT EXISTS " + q(base+"_shard_tx") + " ON " + t.quoted() + " (shard, tx)",
-			fmt.Sprintf(state, "text", "text"),
+			state("text", "text"),
 			"INSERT INTO " + t.quotedState() + " (name, value) VALUES ('database', gen_random_uuid()::text) ON CONFLICT (name) DO NOTHING",
 		}
 		if t.notify != "" {
@@ -200,7 +202,7 @@ func (t *Table) schema() []string {
 	case MySQL:
 		return []string{
 			table + ",\n  KEY " + q(base+"_shard_batch") + " (shard, batch, seq)\n)" + tableOptions,
-			fmt.Sprintf(state, "varchar(255)", "longtext") + tableOptions,
+			state("varchar(255)", "longtext") + tableOptions,
 			// With binlog_format=STATEMENT, each replica runs this statement
 			// too. The binary log has the time and the seeds of RAND, so the
 			// replica gets the same value. UUID would give another value.
@@ -211,7 +213,7 @@ func (t *Table) schema() []string {
 			table + "\n)",
 			// In SQLite, the schema is a part of the index name only.
 			"CREATE INDEX IF NOT EXISTS " + q(t.name+"_shard_seq") + " ON " + q(base) + " (shard, seq)",
-			fmt.Sprintf(state, "TEXT", "TEXT"),
+			state("TEXT", "TEXT"),
 			"INSERT OR IGNORE INTO " + t.quotedState() + " (name, value) VALUES ('database', lower(hex(randomblob(16))))",
 		}
 	}

@@ -172,7 +172,7 @@ func (r *reader) clean(ctx context.Context, batch cleaning) error {
 // new rows. Nothing may be deleted there before the next Open has checked the
 // data.
 func (r *reader) beginOnServer(ctx context.Context) (*sql.Tx, error) {
-	tx, err := r.db.BeginTx(ctx, nil)
+	tx, err := r.db.BeginTx(ctx, r.table.txOptions())
 	if err != nil {
 		return nil, fmt.Errorf("outbox: %w", err)
 	}

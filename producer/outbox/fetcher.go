@@ -239,12 +239,10 @@ func (f *fetcher) fetchMySQL(ctx context.Context, c cursor) fetched {
 // lock on the counter lets only one relay at a time assign a number. So a batch
 // that becomes visible later has a higher number.
 //
-// The isolation level is REPEATABLE READ, because InnoDB refuses writes in READ
-// COMMITTED if binlog_format is STATEMENT (error 1665). The first read without
-// a lock takes the snapshot, so the snapshot has the batches of the relay that
-// held the lock before.
+// The first read without a lock takes the snapshot of REPEATABLE READ, so the
+// snapshot has the batches of the relay that held the lock before.
 func (f *fetcher) number(ctx context.Context, last int64) (bool, error) {
-	tx, err := f.db.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead})
+	tx, err := f.db.BeginTx(ctx, f.table.txOptions())
 	if err != nil {
 		return false, err
 	}

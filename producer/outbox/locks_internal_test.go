@@ -87,3 +87,38 @@ func TestOpenTransactionInMySQL(t *testing.T) {
 		t.Errorf("%d published rows are left: %v", rows, err)
 	}
 }
+
+// TestSerializableMySQL deletes published rows on a server whose default is
+// SERIALIZABLE. Services must be able to insert rows until the deletion is
+// committed. The wait for a lock ends with an error after one second.
+func TestSerializableMySQL(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	table, db := newTestTable(t, databases.MariaDB(t, "--innodb-lock-wait-timeout=1", "--transaction-isolation=SERIALIZABLE"), MySQL)
+	if err := insertRows(t, table, db, 5).Commit(); err != nil {
+		t.Fatal(err)
+	}
+	server, err := table.server(ctx, db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := &input{table: table, db: db, relay: "r"}
+	if found, err := (&fetcher{input: in, server: server}).number(ctx, 0); !found || err != nil {
+		t.Fatalf("number: %v, %v", found, err)
+	}
+	r := &reader{input: in, server: server}
+	deletion, err := r.beginOnServer(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	condition, args := r.conditionUpTo(position{Batch: 1, Seq: 5, ID: uuid.New()})
+	if err := r.deleteWhere(ctx, deletion, condition, args); err != nil {
+		t.Fatal(err)
+	}
+	if err := insertRows(t, table, db, 1).Commit(); err != nil {
+		t.Fatal(err)
+	}
+	if err := deletion.Commit(); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -320,6 +320,18 @@ func (t *Table) server(ctx context.Context, db querier) (id string, err error) {
 	return id, nil
 }
 
+// txOptions are the options of the relay's transactions. In MySQL the isolation
+// level is REPEATABLE READ. In SERIALIZABLE, which may be the default of a
+// server, a SELECT locks the gaps between rows, so services could not insert
+// rows. In READ COMMITTED, InnoDB refuses writes if binlog_format is STATEMENT
+// (error 1665).
+func (t *Table) txOptions() *sql.TxOptions {
+	if t.dialect == MySQL {
+		return &sql.TxOptions{Isolation: sql.LevelRepeatableRead}
+	}
+	return nil
+}
+
 // querier is a *sql.DB or a *sql.Tx.
 type querier interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row

@@ -161,9 +161,14 @@ func (r *reader) checkDatabase(ctx context.Context, at position, known bool) err
 		return nil
 	}
 	return fmt.Errorf("%w: the event %s was published, but the database has neither its row (seq %d) nor a note about it: "+
-		"the database is a copy from before the event, or table %s_state was changed. The rows that a copy lacks are lost in the database. To continue, "+
-		"give the relay another name", ErrDatabase, at.ID, at.Seq, r.table.name)
+		"the database is a copy from before the event, or table %s_state was changed. The rows that a copy lacks are lost in the database. "+
+		continueWithCopy, ErrDatabase, at.ID, at.Seq, r.table.name)
 }
+
+// continueWithCopy is the advice for a database that the relay refuses. A copy
+// may have rows that were published but not yet deleted in the copy.
+const continueWithCopy = "To continue with this database, delete the rows that were published (the header event-id of a message has the id of its row), " +
+	"and give the relay another name. The relay then publishes all rows of the table"
 
 // checkWindow compares the position with the note of the last window. The note
 // must not be older than the position, and this server must have written the
@@ -188,12 +193,11 @@ func (r *reader) checkWindow(ctx context.Context, at position) error {
 		return source.Temporary(fmt.Errorf("outbox: table %s_state: %w", r.table.name, err))
 	case writer < snapshotEnd(window):
 		return fmt.Errorf("%w: the database was restored from a dump of another server: the relay noted the window %q, but transaction %d of this server wrote the note. "+
-			"The relay cannot compare the transaction ids of two servers. Delete the rows that were published, and give the relay another name. "+
-			"The relay then publishes all rows of the table", ErrDatabase, window, writer)
+			"The relay cannot compare the transaction ids of two servers. "+continueWithCopy, ErrDatabase, window, writer)
 	}
 	if snapshotEnd(window) < snapshotEnd(at.In) {
 		return fmt.Errorf("%w: the database is a copy from before the last published rows: it notes the window %q, but rows of %q were published. "+
-			"The rows that the copy lacks are lost in the database. To continue with the copy, give the relay another name", ErrDatabase, window, at.In)
+			"The rows that the copy lacks are lost in the database. "+continueWithCopy, ErrDatabase, window, at.In)
 	}
 	return nil
 }

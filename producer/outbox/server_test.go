@@ -76,7 +76,9 @@ func TestEarlierCopy(t *testing.T) {
 			restore()
 			p.until("the database", func() bool { return p.db.Ping() == nil })
 			p.write(20, 30) // the events may get the numbers and transaction ids of published events
-			p.fails(r, "the refusal", func(err error) bool { return errors.Is(err, outbox.ErrDatabase) })
+			p.fails(r, "the refusal, with the advice to delete published rows", func(err error) bool {
+				return errors.Is(err, outbox.ErrDatabase) && strings.Contains(err.Error(), "delete the rows that were published")
+			})
 			p.WantExactlyOnce(p.topic, 20)
 		})
 	}

@@ -25,12 +25,19 @@ func TestOpenTransactionInMySQL(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	with := func(option string) *sql.DB {
+		other := *server
+		other.URL += "?" + option
+		return other.Open()
+	}
 	t.Run("autocommit=0", func(t *testing.T) { // the relay refuses such connections
-		off := *server
-		off.URL += "?autocommit=0"
-		refused := off.Open()
-		defer func() { _ = refused.Close() }()
+		refused := with("autocommit=0")
 		if err := errors.Join(table.Create(ctx, refused), table.Check(ctx, refused)); err == nil || strings.Count(err.Error(), "autocommit=1") != 2 {
+			t.Errorf("got %v", err)
+		}
+	})
+	t.Run("sql_safe_updates=1", func(t *testing.T) { // the relay could not delete rows
+		if err := table.Check(ctx, with("sql_safe_updates=1")); err == nil || !strings.Contains(err.Error(), "set sql_safe_updates=0") {
 			t.Errorf("got %v", err)
 		}
 	})

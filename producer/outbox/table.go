@@ -243,7 +243,7 @@ func (e *SchemaError) Unwrap() error { return e.Err }
 // Check returns a [*SchemaError] if a table or columns are missing in the
 // database.
 func (t *Table) Check(ctx context.Context, db *sql.DB) error {
-	if err := t.checkAutocommit(ctx, db); err != nil {
+	if err := errors.Join(t.checkAutocommit(ctx, db), t.checkSafeUpdates(ctx, db)); err != nil {
 		return err
 	}
 	var want []string
@@ -264,13 +264,27 @@ func (t *Table) Check(ctx context.Context, db *sql.DB) error {
 // statement. The relay's statements outside of a transaction would then see old
 // rows, and would never be committed.
 func (t *Table) checkAutocommit(ctx context.Context, db *sql.DB) error {
+	return t.checkVariable(ctx, db, "autocommit", true)
+}
+
+// checkSafeUpdates returns an error if MySQL refuses the relay's deletions
+// (error 1175). The statement that deletes rows reads its list of numbers
+// without a key.
+func (t *Table) checkSafeUpdates(ctx context.Context, db *sql.DB) error {
+	return t.checkVariable(ctx, db, "sql_safe_updates", false)
+}
+
+// checkVariable returns an error if a variable of the connections to MySQL has
+// another value.
+func (t *Table) checkVariable(ctx context.Context, db *sql.DB, name string, want bool) error {
 	if t.dialect != MySQL {
 		return nil
 	}
 	var on bool
-	err := db.QueryRowContext(ctx, "SELECT @@autocommit").Scan(&on)
-	if err == nil && !on {
-		err = errors.New("the connections have autocommit=0: set autocommit=1 in the data source name")
+	err := db.QueryRowContext(ctx, "SELECT @@"+name).Scan(&on)
+	if err == nil && on != want {
+		number := map[bool]int{true: 1}
+		err = fmt.Errorf("the connections have %s=%d: set %s=%d in the data source name", name, number[on], name, number[want])
 	}
 	if err != nil {
 		return fmt.Errorf("outbox: table %s: %w", t.name, err)

@@ -80,6 +80,7 @@ func buildModel(set *avsc.Set, opts Options) ([]*goPackage, error) {
 	b.traits()
 	b.minSizes()
 	b.blocks()
+	b.nameMeanings()
 	packages := b.files()
 	b.checkImports(packages)
 	if len(b.errs) > 0 {
@@ -213,6 +214,8 @@ func (b *builder) placeImported(t *namedType) {
 		b.mistake(t.schema.Pos, "map its namespace with --map NAMESPACE=IMPORTPATH", "no Go package is known for the imported type %s", t.schema.Name)
 	case !ok:
 		b.mistake(t.schema.Pos, "run avrogen generate in that module", "package %s has no Go type for %s", ext.Path, t.schema.Name)
+	case found.Meaning == "":
+		b.mistake(t.schema.Pos, "run avrogen generate in that module", "an older avrogen made the Go type %s.%s", ext.Path, found.GoName)
 	default:
 		t.external = &found
 	}
@@ -333,15 +336,9 @@ func (b *builder) nameType(t *namedType) {
 	case avsc.Record:
 		t.record = &recordDecl{typeName: at, AvroName: s.Name, Fingerprint: b.fingerprints.Meaning(s)}
 	case avsc.Enum:
-		t.enum = &enumDecl{typeName: at, AvroName: s.Name, Message: t.topLevel}
-		if t.topLevel {
-			t.enum.Fingerprint = b.fingerprints.Meaning(s)
-		}
+		t.enum = &enumDecl{typeName: at, AvroName: s.Name, Message: t.topLevel, Fingerprint: b.fingerprints.Meaning(s)}
 	default:
-		t.fixed = &fixedDecl{typeName: at, AvroName: s.Name, Size: s.Size, Message: t.topLevel}
-		if t.topLevel {
-			t.fixed.Fingerprint = b.fingerprints.Meaning(s)
-		}
+		t.fixed = &fixedDecl{typeName: at, AvroName: s.Name, Size: s.Size, Message: t.topLevel, Fingerprint: b.fingerprints.Meaning(s)}
 	}
 }
 

@@ -212,6 +212,7 @@ func (e *emitter) checks() {
 			messages = append(messages, m.GoName)
 		}
 	}
+	e.meanings()
 	e.note("This code is for a run time that knows version 2 of its shape.")
 	e.p("const _ = %s\n", e.avrobin("Version2"))
 	switch len(messages) {
@@ -224,6 +225,48 @@ func (e *emitter) checks() {
 			e.p("_ avrobin.Decoder = (*%s)(nil)", name)
 		}
 		e.p(")")
+	}
+}
+
+// meanings prints the constants of the file's types, and compares the constants
+// of other modules. A difference makes the array types different.
+func (e *emitter) meanings() {
+	var rows [][]string
+	for _, d := range e.file.Decls {
+		if name, fingerprint := meaningOf(d); name != "" {
+			rows = append(rows, []string{name, fmt.Sprintf("= %#x", fingerprint)})
+		}
+	}
+	switch len(rows) {
+	case 0:
+	case 1:
+		e.note("%s identifies the schema of the type, for generated code of other modules.", rows[0][0])
+		e.p("const %s\n", strings.Join(rows[0], " "))
+	default:
+		e.note("The constants identify the schemas of the types, for generated code of other modules.")
+		e.p("const (")
+		e.columns(rows)
+		e.p(")\n")
+	}
+	var checks []string
+	e.file.eachTypeAndBase(func(t *typeExpr) {
+		name, fingerprint := meaningOf(t.decl())
+		p := t.home()
+		if name == "" || !p.External {
+			return
+		}
+		if _, imported := e.imports[p.Path]; !imported { // an own type stands for all values of the type
+			return
+		}
+		again := e.avrobin("RunAvrogenGenerate")
+		check := fmt.Sprintf("var _ [%s >> 33]%s = [%#x >> 33]%s{}", e.file.qualify(p, name), again, fingerprint, again)
+		if !slices.Contains(checks, check) {
+			checks = append(checks, check)
+		}
+	})
+	if len(checks) > 0 {
+		e.note("The types of other modules must have the schemas that this code was made for.")
+		e.p("%s\n", strings.Join(checks, "\n"))
 	}
 }
 

@@ -84,7 +84,8 @@ type External struct {
 // ExternalType is a type of an External.
 type ExternalType struct {
 	GoName       string
-	Equal, Clone bool // whether it has these methods
+	Equal, Clone bool   // whether it has these methods
+	Meaning      string // the constant that identifies its schema, such as OrderMeaning
 }
 
 // File is one generated file.

@@ -66,6 +66,7 @@ type recordDecl struct {
 	FieldNames  string // "orderCreatedFields": the variable with the fields' Avro names
 	SchemaText  *schemaText
 	Fingerprint uint64 // of the schema; a plan for this type has the same fingerprint
+	Meaning     string // "OrderCreatedMeaning": the constant with Fingerprint; "" for a bare struct
 	NewFunc     string // "NewOrderCreated"
 	HasDefaults bool   // NewFunc does not return the zero value
 
@@ -115,14 +116,16 @@ type enumDecl struct {
 	Symbols  []enumSymbol
 	Table    string // "statusSymbols": the variable with the Avro symbols
 
+	Fingerprint uint64
+	Meaning     string // as in recordDecl
+
 	// Message is set for the top level of a file. Such an enum gets AvroName,
 	// AvroSchema, AppendAvro and the other message methods. It also gets
 	// SchemaText and NewFunc, as a record does.
-	Message     bool
-	NewFunc     string
-	SchemaText  *schemaText
-	Fingerprint uint64
-	Default     int // the index that NewFunc returns, which is the enum's own default or 0
+	Message    bool
+	NewFunc    string
+	SchemaText *schemaText
+	Default    int // the index that NewFunc returns, which is the enum's own default or 0
 }
 
 func (d *enumDecl) declName() string { return d.GoName }
@@ -141,10 +144,12 @@ type fixedDecl struct {
 	Doc      []string
 	Size     int
 
-	Message     bool // as in enumDecl
-	NewFunc     string
-	SchemaText  *schemaText
 	Fingerprint uint64
+	Meaning     string // as in recordDecl
+
+	Message    bool // as in enumDecl
+	NewFunc    string
+	SchemaText *schemaText
 }
 
 func (d *fixedDecl) declName() string { return d.GoName }

@@ -148,11 +148,16 @@ func (f *goFile) imports() []*goPackage {
 			}
 		}
 	}
+	f.eachTypeAndBase(visit)
+	return needed
+}
+
+// eachTypeAndBase is eachType that also visits the base types of own types.
+func (f *goFile) eachTypeAndBase(visit func(*typeExpr)) {
 	f.eachType(func(t *typeExpr) {
 		visit(t)
 		if t.Kind == kindOwn {
 			t.Own.Base.eachTypeAndBase(visit)
 		}
 	})
-	return needed
 }

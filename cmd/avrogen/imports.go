@@ -142,17 +142,23 @@ func otherCode(dir string) bool {
 // These expressions match lines of generated code.
 var (
 	avroNameMethod = regexp.MustCompile(`(?m)^func \(\*(\S+)\) AvroName\(\) string (?:\{ return "(\S+)" \}|\{\n\treturn "(\S+)")`)
+	meaningConst   = regexp.MustCompile(`(?m)^(?:const |\t)((\S+)Meaning_*) += 0x[0-9a-f]+$`)
 	typeComment    = regexp.MustCompile(`(?m)^// (\S+) is the Avro (?:enum|fixed type)\s(?:// )?(\S+)\.$`)
 )
 
 // typesIn returns the types of a generated file by their full Avro names.
 func typesIn(content []byte) map[string]codegen.ExternalType {
 	out := map[string]codegen.ExternalType{}
+	meanings := map[string]string{}
+	for _, m := range meaningConst.FindAllSubmatch(content, -1) {
+		meanings[string(m[2])] = string(m[1])
+	}
 	add := func(goName, avroName []byte) {
 		out[string(avroName)] = codegen.ExternalType{
-			GoName: string(goName),
-			Equal:  bytes.Contains(content, []byte("\nfunc (v *"+string(goName)+") Equal(")),
-			Clone:  bytes.Contains(content, []byte("\nfunc (v *"+string(goName)+") Clone(")),
+			GoName:  string(goName),
+			Equal:   bytes.Contains(content, []byte("\nfunc (v *"+string(goName)+") Equal(")),
+			Clone:   bytes.Contains(content, []byte("\nfunc (v *"+string(goName)+") Clone(")),
+			Meaning: meanings[string(goName)],
 		}
 	}
 	for _, m := range typeComment.FindAllSubmatch(content, -1) {

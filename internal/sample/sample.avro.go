@@ -1824,6 +1824,16 @@ func (c *treeNextJSON) UnmarshalJSON(data []byte) error {
 	return avrobin.UnknownBranch(branch)
 }
 
+// The constants identify the schemas of the types, for generated code of other
+// modules.
+const (
+	EverythingMeaning = 0x44116139d0240b55
+	HashMeaning       = 0x4da2d6b6e025c277
+	SuitMeaning       = 0xa8d06f4b6211fb97
+	LineMeaning       = 0x73ebca18a6ba6f48
+	TreeMeaning       = 0xb4b7029886372c00
+)
+
 // This code is for a run time that knows version 2 of its shape.
 const _ = avrobin.Version2
 

@@ -220,6 +220,7 @@ func exportedTypes() map[string]any {
 		"avrobin.LayoutStep":         new(avrobin.LayoutStep),
 		"avrobin.Null":               new(avrobin.Null),
 		"avrobin.Plan":               new(avrobin.Plan),
+		"avrobin.RunAvrogenGenerate": new(avrobin.RunAvrogenGenerate),
 		"encrypt.Keys":               new(encrypt.Keys),
 		"encrypt.Option":             new(encrypt.Option),
 		"eventtest.Option":           new(eventtest.Option),

@@ -175,6 +175,10 @@ func (v *Position) Equal(o *Position) bool {
 		v.At.Equal(o.At)
 }
 
+// PositionMeaning identifies the schema of the type, for generated code of
+// other modules.
+const PositionMeaning = 0xcf55cbeb8f182ef4
+
 // This code is for a run time that knows version 2 of its shape.
 const _ = avrobin.Version2
 

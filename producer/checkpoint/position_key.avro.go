@@ -100,6 +100,10 @@ func (v *PositionKey) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err
 	return l.Rest(src, rest), nil
 }
 
+// PositionKeyMeaning identifies the schema of the type, for generated code of
+// other modules.
+const PositionKeyMeaning = 0x712425a7abde7325
+
 // This code is for a run time that knows version 2 of its shape.
 const _ = avrobin.Version2
 

@@ -1,5 +1,10 @@
 package avrobin
 
+// RunAvrogenGenerate is for the checks of generated code that uses generated
+// types of another module. If the other module has another schema, the compiler
+// reports two array types of different lengths. The types have this name.
+type RunAvrogenGenerate struct{}
+
 // These names are for generated code of version 1, which must be generated
 // again. Such code does not compile. The compiler prints the type of these
 // variables, and so the sentence in the type.

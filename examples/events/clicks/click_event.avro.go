@@ -343,6 +343,10 @@ func (v *ClickEvent) Clone() *ClickEvent {
 	return &c
 }
 
+// ClickEventMeaning identifies the schema of the type, for generated code of
+// other modules.
+const ClickEventMeaning = 0xf9193f84cc26142d
+
 // This code is for a run time that knows version 2 of its shape.
 const _ = avrobin.Version2
 

@@ -87,6 +87,10 @@ func (v *AccountKey) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err 
 	return l.Rest(src, rest), nil
 }
 
+// AccountKeyMeaning identifies the schema of the type, for generated code of
+// other modules.
+const AccountKeyMeaning = 0xb165d68b82179272
+
 // This code is for a run time that knows version 2 of its shape.
 const _ = avrobin.Version2
 

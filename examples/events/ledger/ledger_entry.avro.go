@@ -97,6 +97,10 @@ func (v *LedgerEntry) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err
 	return l.Rest(src, rest), nil
 }
 
+// LedgerEntryMeaning identifies the schema of the type, for generated code of
+// other modules.
+const LedgerEntryMeaning = 0xcfe31c9a2fdf0284
+
 // This code is for a run time that knows version 2 of its shape.
 const _ = avrobin.Version2
 

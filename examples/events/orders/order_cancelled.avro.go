@@ -100,6 +100,10 @@ func (v *OrderCancelled) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, 
 	return l.Rest(src, rest), nil
 }
 
+// OrderCancelledMeaning identifies the schema of the type, for generated code
+// of other modules.
+const OrderCancelledMeaning = 0xd601093283ea95b
+
 // This code is for a run time that knows version 2 of its shape.
 const _ = avrobin.Version2
 

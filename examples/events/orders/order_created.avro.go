@@ -174,6 +174,10 @@ func (v *OrderCreated) Clone() *OrderCreated {
 	return &c
 }
 
+// OrderCreatedMeaning identifies the schema of the type, for generated code of
+// other modules.
+const OrderCreatedMeaning = 0xa9f8edab5b513c99
+
 // This code is for a run time that knows version 2 of its shape.
 const _ = avrobin.Version2
 

@@ -151,6 +151,13 @@ func (v *State) UnmarshalText(text []byte) error {
 	return avrobin.UnmarshalEnum("State", v, text, stateSymbols[:])
 }
 
+// The constants identify the schemas of the types, for generated code of other
+// modules.
+const (
+	OrderMeaning = 0x1ca25e3f238cbeb9
+	StateMeaning = 0xa71f208945f013e9
+)
+
 // This code is for a run time that knows version 2 of its shape.
 const _ = avrobin.Version2
 

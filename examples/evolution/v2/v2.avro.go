@@ -213,6 +213,13 @@ func (v *State) UnmarshalText(text []byte) error {
 	return avrobin.UnmarshalEnum("State", v, text, stateSymbols[:])
 }
 
+// The constants identify the schemas of the types, for generated code of other
+// modules.
+const (
+	OrderMeaning = 0xf0c197dad31a8a9a
+	StateMeaning = 0xa71f208945f013e9
+)
+
 // This code is for a run time that knows version 2 of its shape.
 const _ = avrobin.Version2
 

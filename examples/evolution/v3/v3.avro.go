@@ -216,6 +216,13 @@ func (v *State) UnmarshalText(text []byte) error {
 	return avrobin.UnmarshalEnum("State", v, text, stateSymbols[:])
 }
 
+// The constants identify the schemas of the types, for generated code of other
+// modules.
+const (
+	OrderMeaning = 0x3f1d93852e9cf3b8
+	StateMeaning = 0x8ce78e5910cc6f9a
+)
+
 // This code is for a run time that knows version 2 of its shape.
 const _ = avrobin.Version2
 

@@ -333,6 +333,14 @@ func (v *Line) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error)
 	return l.Rest(src, rest), nil
 }
 
+// The constants identify the schemas of the types, for generated code of other
+// modules.
+const (
+	OrderMeaning = 0x5c92cf5e824dcbec
+	StateMeaning = 0x8ce78e5910cc6f9a
+	LineMeaning  = 0xeb4dbc2053412960
+)
+
 // This code is for a run time that knows version 2 of its shape.
 const _ = avrobin.Version2
 

@@ -15103,6 +15103,83 @@ func (v *Y26) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error) 
 	return l.Rest(src, rest), nil
 }
 
+// The constants identify the schemas of the types, for generated code of other
+// modules.
+const (
+	ItemsMeaning    = 0x9df8d6a2fd47f753
+	ItemMeaning     = 0x34854fbac038dd20
+	LatticeMeaning  = 0xd86f453bd74d0e23
+	Z0Meaning       = 0x293a0298e3c2e6ac
+	Z1Meaning       = 0xe2723c9a83aefd5a
+	Z2Meaning       = 0x224c7e7be52d1d6
+	Z3Meaning       = 0x5a1dce0362b2eaed
+	Z4Meaning       = 0x9c4a6c6d157f2f2d
+	Z5Meaning       = 0x9320263fb3eaa64d
+	Z6Meaning       = 0x412dac9388c49849
+	Z7Meaning       = 0x6a43eff4d9b29d57
+	Z8Meaning       = 0x848e31fd2350583e
+	Z9Meaning       = 0xae12a1e5a71a3372
+	Z10Meaning      = 0x35626c05af8a4a51
+	Z11Meaning      = 0xc347bf5451a5f32
+	Z12Meaning      = 0xb8ba5ee1e8dc5279
+	Z13Meaning      = 0x7fd42a2a2d3a79c9
+	Z14Meaning      = 0x5f37441e6ac04a45
+	Z15Meaning      = 0x58459d833285fe6a
+	Z16Meaning      = 0x558f4144b4d8e9e4
+	Z17Meaning      = 0x589119194eacc7fd
+	Z18Meaning      = 0x574aeb7dab7bd9e7
+	Z19Meaning      = 0xc2f07915d995f6d8
+	Z20Meaning      = 0x9b149779c9163b06
+	Z21Meaning      = 0x4e955fb7ee19ecd1
+	Z22Meaning      = 0xbfb8a9c77cd54b3e
+	Z23Meaning      = 0x2152845ac0893576
+	Z24Meaning      = 0x5dfefae1f1ecdd85
+	Z25Meaning      = 0x73b030a10a2b501f
+	Z26Meaning      = 0xfc8c3980a9d9667c
+	Z27Meaning      = 0x57e21732565d9f0f
+	Z28Meaning      = 0x98088a9c5555e42c
+	Z29Meaning      = 0xd89dfaca545b7110
+	Z30Meaning      = 0xea90b77dfef4d255
+	Z31Meaning      = 0xa9f06e9dcdce7cba
+	Z32Meaning      = 0x9db5c675dbf44d6a
+	Z33Meaning      = 0x6b6c3786e619ed50
+	Z34Meaning      = 0xbdb156ef9375242e
+	Z35Meaning      = 0x2e61f797c10d32c5
+	Z36Meaning      = 0x9d365bf887f9711f
+	Z37Meaning      = 0xcc8497ce950e8dbe
+	Z38Meaning      = 0xc1b79ca54c99861e
+	Z39Meaning      = 0xe171c9e20ae744b8
+	Z40Meaning      = 0x458c9d5b66858a7d
+	DoublingMeaning = 0xed76eb8797fc0f4c
+	Y0Meaning       = 0x6a8dbcdb697669f7
+	Y1Meaning       = 0x929ca28a8a24873b
+	Y2Meaning       = 0xfcdf31fd70bb647
+	Y3Meaning       = 0xa27d9d3b211e5a6a
+	Y4Meaning       = 0x8c34903793ef0195
+	Y5Meaning       = 0x798e4d43e3ed7643
+	Y6Meaning       = 0xd6b0b4201c911b53
+	Y7Meaning       = 0x34de2611e32d4d3f
+	Y8Meaning       = 0x944cfeaafff81f2
+	Y9Meaning       = 0x44e55e5004729681
+	Y10Meaning      = 0xdb9b7373bb8fcce7
+	Y11Meaning      = 0xc1a908db4831928c
+	Y12Meaning      = 0x8a94562689ddd37a
+	Y13Meaning      = 0xece892fdec00ce55
+	Y14Meaning      = 0x45114bf31f9f0d30
+	Y15Meaning      = 0xa13a5e55ee1e270d
+	Y16Meaning      = 0x85fefb6b6e28693a
+	Y17Meaning      = 0xe4dcbcf290ea133e
+	Y18Meaning      = 0x15e8c9a2e6b2990a
+	Y19Meaning      = 0xe9effa06287c4eee
+	Y20Meaning      = 0x194228891e12f565
+	Y21Meaning      = 0x9a76428e983550d4
+	Y22Meaning      = 0x91cc7ed166888b12
+	Y23Meaning      = 0x665111208765d410
+	Y24Meaning      = 0x467c83aa4611115e
+	Y25Meaning      = 0x93b8bfd24126081a
+	Y26Meaning      = 0xbc19585981dae247
+)
+
 // This code is for a run time that knows version 2 of its shape.
 const _ = avrobin.Version2
 

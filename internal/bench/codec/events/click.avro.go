@@ -197,6 +197,10 @@ func (v *Click) Clone() *Click {
 	return &c
 }
 
+// ClickMeaning identifies the schema of the type, for generated code of other
+// modules.
+const ClickMeaning = 0xf8e5bbb6fff87560
+
 // This code is for a run time that knows version 2 of its shape.
 const _ = avrobin.Version2
 

@@ -119,6 +119,10 @@ func (v *Longs) Clone() *Longs {
 	return &c
 }
 
+// LongsMeaning identifies the schema of the type, for generated code of other
+// modules.
+const LongsMeaning = 0x27af9ae4f9f03d4a
+
 // This code is for a run time that knows version 2 of its shape.
 const _ = avrobin.Version2
 

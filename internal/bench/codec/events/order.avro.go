@@ -1260,6 +1260,19 @@ func (v *Wallet) Clone() *Wallet {
 	return &c
 }
 
+// The constants identify the schemas of the types, for generated code of other
+// modules.
+const (
+	OrderMeaning        = 0xff4c728c313effc8
+	OrderStatusMeaning  = 0x74de4defa98bf912
+	CustomerMeaning     = 0x7858eb5eab74babf
+	AddressMeaning      = 0x4f20845f702ef366
+	LineItemMeaning     = 0x231639bf73b28cd3
+	CardMeaning         = 0x412d152184e49e86
+	BankTransferMeaning = 0x76375f1fbb4ff932
+	WalletMeaning       = 0x508f17fc67217bc5
+)
+
 // This code is for a run time that knows version 2 of its shape.
 const _ = avrobin.Version2
 

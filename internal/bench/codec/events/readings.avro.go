@@ -238,6 +238,13 @@ func (v *Point) ReadAvroAs(l avrobin.Layout, src []byte) (rest []byte, err error
 	return l.Rest(src, rest), nil
 }
 
+// The constants identify the schemas of the types, for generated code of other
+// modules.
+const (
+	ReadingsMeaning = 0xbf32ae527273c138
+	PointMeaning    = 0x2f3edf81aa5708ca
+)
+
 // This code is for a run time that knows version 2 of its shape.
 const _ = avrobin.Version2
 

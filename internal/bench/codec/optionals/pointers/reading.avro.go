@@ -451,6 +451,10 @@ func (v *Reading) Clone() *Reading {
 	return &c
 }
 
+// ReadingMeaning identifies the schema of the type, for generated code of other
+// modules.
+const ReadingMeaning = 0x94956ec9b75c271b
+
 // This code is for a run time that knows version 2 of its shape.
 const _ = avrobin.Version2
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/cel-go/cel"
+	"github.com/google/cel-go/ext"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/avroline/avroline/registry/contract"
@@ -427,7 +428,41 @@ func TestWork(t *testing.T) {
 			}
 		})
 	}
-	late := newWork(t.Context())
+	doubled := func(expr string, times int) string { // the same value in memory, many times
+		for range times {
+			expr = "[" + expr + "].map(x, [x, x])[0]"
+		}
+		return expr
+	}
+	for _, test := range []struct {
+		name, kind, expr string
+	}{
+		{"replace", contract.Condition, "message.s.replace('a', message.s) != ''"},
+		{"replace in a guard", contract.Condition, "message.s.replace('', message.s) != '' ; true"},
+		{"replace a number of places", contract.Condition, "message.s.replace('a', message.s, 100000) != ''"},
+		{"join", contract.Condition, "message.items.join(message.s) != ''"},
+		{"equal", contract.Condition, doubled("message.items", 50) + " == " + doubled("message.items", 50)},
+		{"in", contract.Condition, "dyn('z') in " + doubled("message.items", 50)},
+		{"format", contract.Condition, "'%s'.format([" + doubled("message.items", 50) + "]) != ''"},
+		{"a regular expression", contract.Condition, "message.s.matches(message.s.substring(100000).replace('a', 'a?') + 'b')"},
+		{"a result", contract.Transform, "{'s': message.s, 'items': message.items.map(a, message.s)}"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			data, err := g.Append(nil, map[string]any{"items": slices.Repeat([]any{"a"}, 2000), "s": strings.Repeat("a", 200_000)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			f, err := executor{"CEL"}.Bind(t.Context(), serde.BoundRule{Rule: contract.Rule{Kind: test.kind, Expr: test.expr}, Schema: schema})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := f(t.Context(), data); !errors.Is(err, errTooMuch) {
+				t.Errorf("%v, want %v", err, errTooMuch)
+			}
+		})
+	}
+	late := newWork(t.Context(), 0)
 	late.end = time.Now()
 	env, err := cel.NewEnv()
 	if err != nil {
@@ -466,5 +501,61 @@ func TestFunctions(t *testing.T) {
 				t.Errorf("%s(%q) is true", name, s)
 			}
 		}
+	}
+}
+
+// TestBoundedFunctions compares the functions that replace functions of cel-go
+// with the functions of cel-go.
+func TestBoundedFunctions(t *testing.T) {
+	t.Parallel()
+	variables := []cel.EnvOption{cel.Variable("s", cel.StringType), cel.Variable("sub", cel.StringType), cel.Variable("n", cel.IntType)}
+	theirs, err := cel.NewEnv(append(variables, ext.Strings())...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ours, err := cel.NewEnv(append(variables, functions()...)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	texts := []string{"", "a", "ab", "aba", "日本日", "日", "\xff", "\xfe\xff", "aaaa", "("}
+	results := 0
+	for _, expr := range []string{
+		"s.indexOf(sub)", "s.lastIndexOf(sub)", "s.indexOf(sub, n)", "s.lastIndexOf(sub, n)", "s.replace(sub, 'xy')", "s.replace(sub, 'xy', n)",
+		"[s, sub].join()", "[s, sub].join('日')", "[s, dyn(n)].join()", "s.matches(sub)", "matches(s, '^' + sub)", "dyn(n).matches(s)", "s.matches(dyn(n))",
+		"s == sub", "s != sub", "s in [sub, 'a']", "s in {sub: n}", "dyn(s) in dyn(n)", "[s, dyn(1)] == [sub, dyn(1.0)]", "{s: [n]} != {sub: [3]}",
+		"1/n == 1", "n in [1/n]", "[1/n] != [n]", "'%s %s %d'.format([s, [sub], n])", "'%d'.format([1/n])",
+	} {
+		ast, issues := theirs.Compile(expr)
+		if issues.Err() != nil {
+			t.Fatal(issues.Err())
+		}
+		want, err := theirs.Program(ast)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := compile(ours, expr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range texts {
+			for _, sub := range texts {
+				for n := int64(-1); n < 5; n++ {
+					vars := map[string]any{"s": s, "sub": sub, "n": n}
+					a, errA := newWork(t.Context(), 0).evaluate(got, vars)
+					b, _, errB := want.Eval(vars)
+					switch {
+					case (errA == nil) != (errB == nil):
+						t.Errorf("%s of %q, %q, %d: %v, cel-go: %v", expr, s, sub, n, errA, errB)
+					case errA == nil && a.Value() != b.Value():
+						t.Errorf("%s of %q, %q, %d: %v, cel-go: %v", expr, s, sub, n, a.Value(), b.Value())
+					case errA == nil:
+						results++
+					}
+				}
+			}
+		}
+	}
+	if results < 10_000 {
+		t.Errorf("only %d results", results)
 	}
 }

@@ -126,11 +126,12 @@ func (r *rule) runMessage(ctx context.Context, data []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	out, applies, err := r.eval(newWork(ctx), map[string]any{"message": toCEL(r.schema, v)})
+	w := newWork(ctx, len(data))
+	out, applies, err := r.eval(w, map[string]any{"message": toCEL(r.schema, v)})
 	if err != nil || !applies || r.condition {
 		return data, err
 	}
-	changed, err := fromCEL(r.schema, out, v)
+	changed, err := fromCEL(w, r.schema, out, v)
 	if err != nil {
 		return nil, err
 	}
@@ -143,7 +144,7 @@ func (r *rule) runFields(ctx context.Context, data []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := fieldWalk{work: newWork(ctx), rule: r}
+	w := fieldWalk{work: newWork(ctx, len(data)), rule: r}
 	if v, err = w.value(r.schema, v, nil); err != nil {
 		return nil, err
 	}
@@ -236,7 +237,7 @@ func (w *fieldWalk) value(s *avsc.Schema, v any, in *enclosingField) (_ any, err
 	if err != nil || !applies || w.rule.condition {
 		return v, err
 	}
-	if v, err = fromCEL(s, out, v); err != nil {
+	if v, err = fromCEL(w.work, s, out, v); err != nil {
 		return nil, fmt.Errorf("%s: %w", in.fullName(), err)
 	}
 	return v, nil
@@ -261,7 +262,7 @@ func (w *fieldWalk) union(s *avsc.Schema, v any, in *enclosingField) (any, error
 	if err != nil || !applies || w.rule.condition {
 		return v, err
 	}
-	if v, err = fromCEL(s, out, v); err != nil {
+	if v, err = fromCEL(w.work, s, out, v); err != nil {
 		return nil, fmt.Errorf("%s: %w", in.fullName(), err)
 	}
 	return v, nil

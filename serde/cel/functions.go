@@ -17,7 +17,7 @@ import (
 // functions returns the functions that Confluent's clients add to CEL: the
 // extension of strings, and tests of a string's form.
 func functions() []cel.EnvOption {
-	out := []cel.EnvOption{ext.Strings()}
+	out := append([]cel.EnvOption{ext.Strings()}, boundedFunctions()...)
 	for name, is := range map[string]func(string) bool{
 		"isEmail": isEmail, "isHostname": isHostname, "isIpv4": isIPv4, "isIpv6": isIPv6,
 		"isUri": isURI, "isUriRef": isURIRef, "isUuid": isUUID,

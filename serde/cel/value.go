@@ -65,7 +65,10 @@ func branchOf(s *avsc.Schema, v any) (branch *avsc.Schema, name string, value an
 // fromCEL converts a result of CEL to goavro's value of the schema s. old is
 // the value before the rule and decides the branches of unions. An error names
 // the place and the type, but not the value.
-func fromCEL(s *avsc.Schema, out ref.Val, old any) (any, error) {
+func fromCEL(w *work, s *avsc.Schema, out ref.Val, old any) (any, error) {
+	if w.tooLarge(out) {
+		return nil, errTooMuch
+	}
 	v, err := plain(out)
 	if err != nil {
 		return nil, err

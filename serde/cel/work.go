@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/cel-go/cel"
 	"github.com/google/cel-go/common/operators"
+	"github.com/google/cel-go/common/overloads"
 	"github.com/google/cel-go/common/types"
 	"github.com/google/cel-go/common/types/ref"
 	"github.com/google/cel-go/common/types/traits"
@@ -44,12 +45,16 @@ type work struct {
 	ctx                    context.Context //nolint:containedctx // lives as long as one call
 	end                    time.Time
 	steps                  int
+	size                   int // of the record, in bytes
 	// stopped is the reason for a stop. It stays set, because an operator such
 	// as || may hide the error of cel-go.
 	stopped error
 }
 
-func newWork(ctx context.Context) *work { return &work{ctx: ctx, end: time.Now().Add(maxTime)} }
+// newWork returns the work for a record of size bytes.
+func newWork(ctx context.Context, size int) *work {
+	return &work{ctx: ctx, end: time.Now().Add(maxTime), size: size}
+}
 
 // interrupted and counter are names that no expression can use.
 const (
@@ -104,7 +109,10 @@ func (w *work) evaluate(p cel.Program, vars map[string]any) (ref.Val, error) {
 	if w.check(); w.stopped != nil {
 		return nil, w.stopped
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, errTooMuch):
+		return nil, errTooMuch
+	case err != nil:
 		return nil, errFailed
 	}
 	return out, nil
@@ -115,10 +123,19 @@ type countedCall struct{ interpreter.InterpretableCall }
 
 // countCalls replaces the calls of functions by counted calls.
 func countCalls(i interpreter.Interpretable) (interpreter.Interpretable, error) {
-	if call, ok := i.(interpreter.InterpretableCall); ok {
-		return countedCall{call}, nil
+	call, ok := i.(interpreter.InterpretableCall)
+	if !ok {
+		return i, nil
 	}
-	return i, nil
+	switch call.Function() {
+	case operators.Equals, operators.NotEquals, operators.In:
+		return countedCompare{call}, nil
+	case overloads.Matches:
+		return boundedMatch{call}, nil
+	case "format":
+		return countedFormat{countedCall{call}}, nil
+	}
+	return countedCall{call}, nil
 }
 
 // Eval evaluates the call.

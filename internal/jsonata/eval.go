@@ -50,6 +50,9 @@ const (
 	maxDepth = 500       // nested evaluations
 	maxWork  = 2_000_000 // evaluated nodes, and elements and bytes of results
 	maxRange = 1_000_000 // elements of a range
+
+	bytesPerWork  = 8  // bytes of a text that count as a unit of work
+	valuesPerWork = 16 // values of a comparison that count as a unit of work
 )
 
 // EvalJSON evaluates the expression for a JSON text, and returns the result as
@@ -72,6 +75,11 @@ func (e *Expr) EvalJSON(ctx context.Context, input []byte) ([]byte, error) {
 	switch out.(type) {
 	case undefined, *function:
 		return nil, ErrNoResult
+	}
+	// The values of a result can share memory, so their JSON can be far longer
+	// than the memory. A result may have the values of the input unchanged.
+	if left := len(input) + maxWork*bytesPerWork; !within(out, &left) {
+		return nil, ErrLimit
 	}
 	text, err := appendJSON(nil, out)
 	if err != nil {
@@ -119,6 +127,66 @@ func (ev *evaluation) spend(n int) error {
 		return context.Cause(ev.ctx)
 	}
 	return nil
+}
+
+// within takes the values inside v, and the bytes of their texts, from left. It
+// ends when left is negative, and then returns false.
+func within(v any, left *int) bool {
+	switch v := v.(type) {
+	case string:
+		*left -= len(v)
+	case *array:
+		*left -= len(v.items)
+		for _, item := range v.items {
+			if *left < 0 || !within(item, left) {
+				return false
+			}
+		}
+	case *object:
+		*left -= len(v.keys)
+		for _, key := range v.keys {
+			if *left -= len(key); *left < 0 || !within(v.values[key], left) {
+				return false
+			}
+		}
+	}
+	return *left >= 0
+}
+
+// values returns the number of values inside arrays and objects, with the bytes
+// of their texts. The number is too large for the work that is left if the
+// values are.
+func (ev *evaluation) values(list ...any) int {
+	limit := (maxWork - ev.work + 1) * valuesPerWork
+	left := limit
+	for _, v := range list {
+		switch v.(type) {
+		case *array, *object:
+			within(v, &left)
+		}
+	}
+	return limit - left
+}
+
+// equal compares two values.
+func (ev *evaluation) equal(a, b any) (bool, error) {
+	if err := ev.spend(ev.values(a, b) / valuesPerWork); err != nil {
+		return false, err
+	}
+	return equal(a, b), nil
+}
+
+// text returns the string form of a value.
+func (ev *evaluation) text(v any) (string, error) {
+	left := (maxWork - ev.work) * bytesPerWork
+	if !within(v, &left) {
+		return "", ErrLimit
+	}
+	s, err := text(v)
+	if err != nil {
+		return "", failf("%w", err)
+	}
+	return s, nil
 }
 
 func failf(format string, args ...any) error { return fmt.Errorf("JSONata: "+format, args...) }
@@ -179,7 +247,7 @@ func (ev *evaluation) kind(n *node, in any, s *scope) (any, error) {
 	case kindNumber, kindValue:
 		return n.val, nil
 	case kindRegex:
-		return regexFunction(n.regex), nil
+		return regexFunction(n.regex, n.size), nil
 	case kindVariable:
 		if n.text != "" {
 			return s.lookup(n.text), nil
@@ -693,23 +761,27 @@ func (ev *evaluation) binary(n *node, in any, s *scope) (any, error) {
 		if isUndefined(lhs) || isUndefined(rhs) {
 			return false, nil
 		}
-		return equal(lhs, rhs) == (n.text == "="), nil
+		same, err := ev.equal(lhs, rhs)
+		return same == (n.text == "="), err
 	case "in":
 		if isUndefined(lhs) || isUndefined(rhs) {
 			return false, nil
+		}
+		if err := ev.spend(ev.values(lhs, rhs) / valuesPerWork); err != nil {
+			return nil, err
 		}
 		if a, ok := rhs.(*array); ok {
 			return slices.ContainsFunc(a.items, func(v any) bool { return equal(lhs, v) }), nil
 		}
 		return equal(lhs, rhs), nil
 	case "&":
-		a, err := text(lhs)
+		a, err := ev.text(lhs)
 		if err != nil {
-			return nil, failf("%w", err)
+			return nil, err
 		}
-		b, err := text(rhs)
+		b, err := ev.text(rhs)
 		if err != nil {
-			return nil, failf("%w", err)
+			return nil, err
 		}
 		return a + b, ev.spend(1 + (len(a)+len(b))/8)
 	case "<", "<=", ">", ">=":

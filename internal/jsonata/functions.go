@@ -600,6 +600,9 @@ func distinct(ev *evaluation, args []any) (any, error) {
 		if err := ev.spend(1 + len(out.items)); err != nil {
 			return nil, err
 		}
+		if err := ev.spend(len(out.items) * ev.values(item) / valuesPerWork); err != nil {
+			return nil, err
+		}
 		if !slices.ContainsFunc(out.items, func(v any) bool { return equal(v, item) }) {
 			out.items = append(out.items, item)
 		}

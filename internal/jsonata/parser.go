@@ -45,6 +45,7 @@ type node struct {
 	text  string // of a name, a string, a variable, a binary operator, ?: or ??
 	val   any    // of a number or a value
 	regex *regexp.Regexp
+	size  int // the instructions of regex
 
 	lhs, rhs, third *node   // operands; condition, then, else; pattern, update, delete
 	list            []*node // steps, arguments, elements, expressions
@@ -180,7 +181,7 @@ func (p *parser) prefix() (*node, error) {
 		if err != nil {
 			return nil, &SyntaxError{t.at, "the regular expression is not supported: " + err.Error()}
 		}
-		n.kind, n.regex = kindRegex, re
+		n.kind, n.regex, n.size = kindRegex, re, instructions(re)
 	case tokenOperator:
 		return p.prefixOperator(n)
 	default:

@@ -6,10 +6,20 @@ import (
 	"math"
 	"net/url"
 	"regexp"
+	"regexp/syntax"
 	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
+)
+
+const (
+	// searchedPerWork is the number of bytes of a searched text that count as a
+	// unit of work.
+	searchedPerWork = 512
+	// matchedPerWork is the same for a regular expression, multiplied by the
+	// instructions of the compiled expression.
+	matchedPerWork = 256
 )
 
 // matcher finds the matches of a pattern in a string.
@@ -17,15 +27,18 @@ type matcher func(s string) [][]int
 
 // regexFunction returns the function of a regular expression. A call with a
 // string returns the first match.
-func regexFunction(re *regexp.Regexp) *function {
-	f := &function{params: 1, match: func(s string) [][]int { return re.FindAllStringSubmatchIndex(s, -1) }}
-	f.call = func(_ *evaluation, args []any, _ any) (any, error) {
+func regexFunction(re *regexp.Regexp, size int) *function {
+	f := &function{params: 1, matchSize: size, match: func(s string) [][]int { return re.FindAllStringSubmatchIndex(s, -1) }}
+	f.call = func(ev *evaluation, args []any, _ any) (any, error) {
 		if len(args) == 0 {
 			return undefined{}, nil
 		}
 		s, ok := args[0].(string)
 		if !ok {
 			return undefined{}, nil
+		}
+		if err := ev.spend(len(s) * size / matchedPerWork); err != nil {
+			return nil, err
 		}
 		m := re.FindStringSubmatchIndex(s)
 		if m == nil {
@@ -39,6 +52,20 @@ func regexFunction(re *regexp.Regexp) *function {
 		return out, nil
 	}
 	return f
+}
+
+// instructions returns the size of a compiled regular expression. A match takes
+// at most the time of all instructions for each character.
+func instructions(re *regexp.Regexp) int {
+	parsed, err := syntax.Parse(re.String(), syntax.Perl)
+	if err != nil {
+		return 1 // cannot be, because re is compiled
+	}
+	program, err := syntax.Compile(parsed.Simplify())
+	if err != nil {
+		return 1
+	}
+	return len(program.Inst)
 }
 
 func groups(s string, m []int) *array {
@@ -72,6 +99,9 @@ func (ev *evaluation) matches(s string, pattern any) ([][]int, error) {
 		return out, nil
 	case *function:
 		if p.match != nil {
+			if err := ev.spend(len(s) * p.matchSize / matchedPerWork); err != nil {
+				return nil, err
+			}
 			return p.match(s), nil
 		}
 	}
@@ -82,9 +112,9 @@ func stringOf(ev *evaluation, args []any) (any, error) {
 	if isUndefined(args[0]) {
 		return undefined{}, nil
 	}
-	s, err := text(args[0])
+	s, err := ev.text(args[0])
 	if err != nil {
-		return nil, failf("%w", err)
+		return nil, err
 	}
 	if boolean(args[1]) {
 		return nil, failf("$string with indentation is not supported")
@@ -92,13 +122,15 @@ func stringOf(ev *evaluation, args []any) (any, error) {
 	return s, ev.spend(1 + len(s)/8)
 }
 
-func substring(_ *evaluation, args []any) (any, error) {
+func substring(ev *evaluation, args []any) (any, error) {
 	s, ok := args[0].(string)
 	if !ok {
 		return undefined{}, nil
 	}
-	runes := []rune(s)
-	n := float64(len(runes))
+	if err := ev.spend(len(s) / searchedPerWork); err != nil {
+		return nil, err
+	}
+	n := float64(utf8.RuneCountInString(s))
 	from, _ := number(args[1])
 	from = math.Trunc(from)
 	if from < 0 {
@@ -112,17 +144,32 @@ func substring(_ *evaluation, args []any) (any, error) {
 		to = math.Trunc(from + length)
 	}
 	from, to = math.Min(from, n), math.Min(to, n)
-	return string(runes[int(from):int(math.Max(from, to))]), nil
+	s = s[offset(s, int(from)):]
+	return s[:offset(s, int(math.Max(0, to-from)))], nil
+}
+
+// offset returns the byte offset of the character n of s.
+func offset(s string, n int) int {
+	for i := range s {
+		if n == 0 {
+			return i
+		}
+		n--
+	}
+	return len(s)
 }
 
 // substringBy returns a function that returns a part of a string, before or
 // after another string. If the other string does not occur, the result is the
 // whole string.
 func substringBy(part func(s string, i, n int) string) implementation {
-	return func(_ *evaluation, args []any) (any, error) {
+	return func(ev *evaluation, args []any) (any, error) {
 		s, ok := args[0].(string)
 		if !ok {
 			return undefined{}, nil
+		}
+		if err := ev.spend(len(s) / searchedPerWork); err != nil {
+			return nil, err
 		}
 		mark, ok := args[1].(string)
 		if i := strings.Index(s, mark); ok && i >= 0 {
@@ -165,6 +212,9 @@ func contains(ev *evaluation, args []any) (any, error) {
 		return undefined{}, nil
 	}
 	if p, ok := args[1].(string); ok {
+		if err := ev.spend(len(s) / searchedPerWork); err != nil {
+			return nil, err
+		}
 		return strings.Contains(s, p), nil
 	}
 	m, err := ev.matches(s, args[1])
@@ -242,7 +292,11 @@ func replace(ev *evaluation, args []any) (any, error) {
 			if literal {
 				b.WriteString(with)
 			} else {
-				b.WriteString(expand(with, s, m))
+				part, err := ev.expand(with, s, m)
+				if err != nil {
+					return nil, err
+				}
+				b.WriteString(part)
 			}
 		case *function:
 			o := newObject()
@@ -270,7 +324,7 @@ func replace(ev *evaluation, args []any) (any, error) {
 }
 
 // expand replaces $1, $2 and so on by the groups of a match. "$$" is a dollar.
-func expand(with, s string, m []int) string {
+func (ev *evaluation) expand(with, s string, m []int) (string, error) {
 	var b strings.Builder
 	for i := 0; i < len(with); i++ {
 		if with[i] != '$' || i+1 == len(with) {
@@ -299,10 +353,13 @@ func expand(with, s string, m []int) string {
 		}
 		if n < len(m)/2 && m[2*n] >= 0 {
 			b.WriteString(s[m[2*n]:m[2*n+1]])
+			if b.Len() > (maxWork-ev.work)*bytesPerWork {
+				return "", ErrLimit
+			}
 		}
 		i = end - 1
 	}
-	return b.String()
+	return b.String(), nil
 }
 
 func split(ev *evaluation, args []any) (any, error) {

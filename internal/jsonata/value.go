@@ -74,6 +74,8 @@ type function struct {
 	params int // the number of parameters; -1 for any number
 	call   func(ev *evaluation, args []any, context any) (any, error)
 	match  matcher // of a regular expression, or nil
+
+	matchSize int // the instructions of the regular expression
 }
 
 // parseNumber returns an int64 if the text is an integer that fits into an

@@ -193,18 +193,33 @@ func decoded(text []byte) any {
 // TestLimits checks that every evaluation ends, whatever the expression is.
 func TestLimits(t *testing.T) {
 	t.Parallel()
+	shared := `($o := {"a": 1}; ` + strings.Repeat(`$o := {"a": $o, "b": $o}; `, 50)
+	text := strings.Repeat("a", 500_000)
+	list := strings.TrimSuffix(strings.Repeat(`"a",`, 20_000), ",")
 	for name, expr := range map[string]string{
-		"recursion":        `($f := function($n) { $f($n + 1) + 1 }; $f(0))`,
-		"tail call":        `($f := function($n) { $f($n + 1) }; $f(0))`,
-		"self application": `($f := function($g) { $g($g) }; $f($f))`,
-		"range":            `[1..100000000]`,
-		"ranges":           `[1..100000].[1..100000]`,
-		"strings":          `$reduce([1..60], function($s, $i) { $s & $s }, "aaaaaaaaaaaaaaaa")`,
-		"arrays":           `$reduce([1..60], function($a, $b) { $append($a, $a) }, [1])`,
-		"pad":              `$pad("a", 100000000000)`,
-		"merge":            `$reduce([1..1000000], function($a, $b) { $merge([$a, {$string($b): 1}]) }, {})`,
-		"sort":             `$sort($shuffle([1..200000]), function($a, $b) { $a > $b })`,
-		"nested calls":     strings.Repeat("$string(", 150) + "1" + strings.Repeat(")", 150) + ` & $f(1)`,
+		"recursion":         `($f := function($n) { $f($n + 1) + 1 }; $f(0))`,
+		"tail call":         `($f := function($n) { $f($n + 1) }; $f(0))`,
+		"self application":  `($f := function($g) { $g($g) }; $f($f))`,
+		"range":             `[1..100000000]`,
+		"ranges":            `[1..100000].[1..100000]`,
+		"strings":           `$reduce([1..60], function($s, $i) { $s & $s }, "aaaaaaaaaaaaaaaa")`,
+		"arrays":            `$reduce([1..60], function($a, $b) { $append($a, $a) }, [1])`,
+		"pad":               `$pad("a", 100000000000)`,
+		"merge":             `$reduce([1..1000000], function($a, $b) { $merge([$a, {$string($b): 1}]) }, {})`,
+		"sort":              `$sort($shuffle([1..200000]), function($a, $b) { $a > $b })`,
+		"shared objects":    shared + `$string($o))`,
+		"a shared text":     shared + `"x" & $o)`,
+		"a shared result":   shared + `$o)`,
+		"shared equal":      shared + `$o = $merge([$o]))`,
+		"shared in":         shared + `$o in [$merge([$o])])`,
+		"shared distinct":   shared + `$distinct([$o, $merge([$o])]))`,
+		"texts of a result": `list.($$.text)`,
+		"groups":            `$replace(text, /^.+$/, $join(list.("$0")))`,
+		"substrings":        `$count([1..100000].($substring($$.text, 1)))`,
+		"a regex":           `$contains(text, /(a?){1000}b/)`,
+		"a call of a regex": `$count(list.($f := /(a?){1000}b/; $f($$.text)))`,
+		"in a list":         `$count([1..100000].("b" in $$.list))`,
+		"nested calls":      strings.Repeat("$string(", 150) + "1" + strings.Repeat(")", 150) + ` & $f(1)`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -212,7 +227,7 @@ func TestLimits(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := e.EvalJSON(t.Context(), []byte(`{}`)); err == nil {
+			if _, err := e.EvalJSON(t.Context(), []byte(`{"text": "`+text+`", "list": [`+list+`]}`)); err == nil {
 				t.Error("no error")
 			} else if name != "nested calls" && !errors.Is(err, ErrLimit) {
 				t.Error(err)

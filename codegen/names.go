@@ -184,7 +184,7 @@ func PackageName(segment string) string {
 	switch s := name.String(); {
 	case s == "":
 		return "avro"
-	case specialPackage[s]:
+	case specialPackage[s], windowsDevice[s]:
 		return s + "avro"
 	default:
 		return s
@@ -202,4 +202,15 @@ var specialPackage = map[string]bool{
 	"import": true, "interface": true, "map": true, "package": true, "range": true, "return": true,
 	"select": true, "struct": true, "switch": true, "type": true, "var": true,
 	"documentation": true, "internal": true, "main": true, "testdata": true, "vendor": true,
+}
+
+// windowsDevice are names of devices on Windows. The Go tool refuses an import
+// path with such a folder on every platform, and a module with such a file,
+// whatever follows the first dot.
+//
+//nolint:gochecknoglobals // a constant table
+var windowsDevice = map[string]bool{
+	"aux": true, "con": true, "nul": true, "prn": true,
+	"com1": true, "com2": true, "com3": true, "com4": true, "com5": true, "com6": true, "com7": true, "com8": true, "com9": true,
+	"lpt1": true, "lpt2": true, "lpt3": true, "lpt4": true, "lpt5": true, "lpt6": true, "lpt7": true, "lpt8": true, "lpt9": true,
 }

@@ -71,6 +71,7 @@ func TestPackageName(t *testing.T) {
 	for segment, want := range map[string]string{
 		"orders": "orders", "Orders": "orders", "v1": "v1", "1st": "st", "my_events": "myevents", "type": "typeavro",
 		"documentation": "documentationavro", "main": "mainavro", "internal": "internalavro", "_": "avro", "日本": "avro", "x_test": "xtest",
+		"aux": "auxavro", "Com2": "com2avro", "com10": "com10", "con": "conavro",
 	} {
 		got := PackageName(segment)
 		if got != want {

@@ -166,7 +166,8 @@ func (n fileNames) take(p *goPackage, source string) string {
 // fileName makes a file name that the Go tool compiles on every platform. The
 // Go tool ignores files that begin with _ or a dot, and refuses files that
 // begin with a hyphen. It also reads _windows or _arm64 before the first dot as
-// a constraint.
+// a constraint. Windows cannot open files that have the name of a device before
+// the first dot.
 func fileName(stem string) string {
 	stem = strings.Map(func(r rune) rune {
 		if 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("_-.", r) {
@@ -177,6 +178,9 @@ func fileName(stem string) string {
 	stem = strings.TrimLeft(stem, "_.-")
 	first, rest, dotted := strings.Cut(stem, ".")
 	if i := strings.LastIndexByte(first, '_'); i >= 0 && buildConstraint[first[i+1:]] {
+		first += "_"
+	}
+	if windowsDevice[strings.ToLower(first)] {
 		first += "_"
 	}
 	if dotted {

@@ -205,7 +205,8 @@ func (k *Keys) load(ctx context.Context, p *keyParams, version int) (*dek, error
 
 func (k *Keys) expired(p *keyParams, d contract.DEK) bool {
 	age := k.now().Sub(time.UnixMilli(d.Timestamp))
-	return p.expiryDays > 0 && age >= time.Duration(p.expiryDays)*24*time.Hour
+	// The days of the rule may be too many for a Duration.
+	return p.expiryDays > 0 && age/(24*time.Hour) >= time.Duration(p.expiryDays)
 }
 
 // kek returns the registry's entry of the KEK. If a writer needs a new entry,

@@ -8,7 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -433,6 +435,25 @@ func TestRotation(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// TestDistantExpiry checks that a key of centuries is not replaced.
+func TestDistantExpiry(t *testing.T) {
+	t.Parallel()
+	for _, days := range []int{1000, 150_000, 365_000, math.MaxInt32} {
+		synctest.Test(t, func(t *testing.T) {
+			reg := newFake(ruleSetOf("ENCRYPT", map[string]string{"encrypt.dek.expiry.days": strconv.Itoa(days)}))
+			for range 2 {
+				if _, err := write(t.Context(), reg, newKeys(t, reg)); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(25 * time.Hour)
+			}
+			if len(reg.deks) != 1 {
+				t.Errorf("%d days: %d keys after a day", days, len(reg.deks))
+			}
+		})
+	}
 }
 
 // TestLostRace checks that a writer that loses the race for a key uses the key

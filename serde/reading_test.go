@@ -483,6 +483,22 @@ func TestContradictoryDeserializerOptions(t *testing.T) {
 	}
 }
 
+// TestSameFingerprint checks that schemas with the same fingerprint must have
+// the same logical types.
+func TestSameFingerprint(t *testing.T) {
+	t.Parallel()
+	price := func(scale int, more string) string {
+		return fmt.Sprintf(`{"type":"record","name":"P","fields":[{"name":"price","type":{"type":"bytes","logicalType":"decimal","precision":9,"scale":%d}%s}]}`, scale, more)
+	}
+	if _, err := serde.NewGenericDeserializer(nil, serde.WithSchemas(price(2, ""), price(2, `,"doc":"in euros"`)), serde.WithSchemas(price(2, ""))); err != nil {
+		t.Error(err)
+	}
+	_, err := serde.NewGenericDeserializer(nil, serde.WithSchemas(price(2, "")), serde.WithSchemas(price(4, "")))
+	if err == nil || !strings.Contains(err.Error(), "price: decimal(9,2) against decimal(9,4)") {
+		t.Errorf("two scales: %v", err)
+	}
+}
+
 func TestWithMemoryLimit(t *testing.T) {
 	t.Parallel()
 	reg := newFake()

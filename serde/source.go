@@ -24,6 +24,9 @@ func AliasInput() DeserializerOption {
 // ("Single-object encoding" in the specification). The Deserializer looks up a
 // message's fingerprint among these schemas. More calls add more schemas. Like
 // every writer schema, a schema may have names that the specification refuses.
+// A fingerprint does not cover logical types. If two schemas have the same
+// fingerprint and different logical types, the error names the difference,
+// because a message does not say which of the two wrote it.
 func WithSchemas(schemas ...string) DeserializerOption {
 	return deserializerOption(func(s *source) error {
 		for i, text := range schemas {
@@ -34,7 +37,13 @@ func WithSchemas(schemas ...string) DeserializerOption {
 			if s.known == nil {
 				s.known = make(map[uint64]*avsc.Schema)
 			}
-			s.known[parsed.Fingerprint()] = parsed
+			fingerprint := parsed.Fingerprint()
+			if other := s.known[fingerprint]; other != nil {
+				if d := avsc.Compare(other, parsed); d != nil {
+					return fmt.Errorf("serde: WithSchemas: schema %d has the fingerprint %016x of an earlier schema, and another logical type: %s: give one of the two", i+1, fingerprint, d)
+				}
+			}
+			s.known[fingerprint] = parsed
 		}
 		return nil
 	})

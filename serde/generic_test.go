@@ -1,6 +1,7 @@
 package serde_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"math"
@@ -358,5 +359,34 @@ func TestGenericRecordsWithoutBytes(t *testing.T) {
 	}
 	if _, err := g.Append(nil, map[string]any{}); err == nil {
 		t.Error("encoded")
+	}
+}
+
+// TestDeepJSON checks that JSON can hold every value that can be decoded. A
+// deeper value is an error.
+func TestDeepJSON(t *testing.T) {
+	t.Parallel()
+	g, err := serde.NewGeneric(`{"type":"record","name":"R","fields":[{"name":"next","type":["null","R"]}]}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	deepest := 0
+	for depth := 990; depth <= 1010; depth++ {
+		data := []byte(strings.Repeat("\x02", depth) + "\x00")
+		text, err := g.AppendJSON(nil, data)
+		if err != nil {
+			continue
+		}
+		deepest = depth
+		if again, err := g.AppendFromJSON(nil, text); err != nil || !bytes.Equal(again, data) {
+			t.Errorf("%d levels: %v", depth, err)
+		}
+	}
+	if deepest == 0 {
+		t.Error("no depth can be decoded")
+	}
+	_, err = g.AppendFromJSON(nil, []byte(strings.Repeat(`{"next":{"R":`, 5000)))
+	if err == nil || !strings.Contains(err.Error(), "no reader of Avro") {
+		t.Errorf("endless: %v", err)
 	}
 }

@@ -62,6 +62,16 @@ func newReader(file string, text []byte) *reader {
 	return &reader{file: file, src: string(text), markLine: 1}
 }
 
+// maxDepth returns the levels of arrays and objects that the text may have, and
+// the advice for a deeper text. A level of a value has up to two levels of
+// JSON, because JSON names the branch of a union.
+func (r *reader) maxDepth() (limit int, fix string) {
+	if r.data {
+		return 2*maxDepth + 2, "no reader of Avro follows a value that is so deep"
+	}
+	return maxDepth, "name inner types and refer to them by name"
+}
+
 // document reads the whole text. The result is nil after a mistake in the
 // structure.
 func (r *reader) document() *Value {
@@ -174,8 +184,8 @@ func (r *reader) value(depth int) *Value {
 	switch c := r.peek(); {
 	case r.stopped:
 	case c == '{' || c == '[':
-		if depth == maxDepth {
-			r.stop(r.off, fmt.Sprintf("JSON nests deeper than %d levels", maxDepth), "name inner types and refer to them by name")
+		if limit, fix := r.maxDepth(); depth == limit {
+			r.stop(r.off, fmt.Sprintf("JSON nests deeper than %d levels", limit), fix)
 			break
 		}
 		if c == '{' {

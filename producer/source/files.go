@@ -208,7 +208,11 @@ func (r *filesReader) Next(_ context.Context, item *Item[Line]) (bool, error) {
 	for len(r.files) > 0 {
 		file := r.files[0]
 		if !r.open {
-			if err := file.lineReader.open(); err != nil {
+			err := file.lineReader.open()
+			if errors.Is(err, errReplaced) && len(r.done) > 0 {
+				return false, nil // commit the lines first, and the next call returns the error
+			}
+			if err != nil {
 				return false, err
 			}
 			r.open = true

@@ -60,16 +60,17 @@ const afterTruncation = "restore the file, or read it again with source.Restart"
 
 // lineReader reads the lines of one file, and records how far it has read.
 type lineReader struct {
-	path   string
-	offset int64
-	lines  int64
-	size   int64  // the size of the file when it was opened
-	fileID string // see the function fileID
-	head   []byte // the first bytes read, up to maxHead
-	header []byte // the first line
-	last   byte   // the last byte read
-	ended  bool   // next returns no more line
-	shrank error  // the file became shorter while it was read
+	path    string
+	matched *fileIdentity // the file to which offset belongs, or nil for any file
+	offset  int64
+	lines   int64
+	size    int64  // the size of the file when it was opened
+	fileID  string // see the function fileID
+	head    []byte // the first bytes read, up to maxHead
+	header  []byte // the first line
+	last    byte   // the last byte read
+	ended   bool   // next returns no more line
+	shrank  error  // the file became shorter while it was read
 
 	headSum     [sha256.Size]byte // of the first headSummed bytes of head
 	headSummed  int
@@ -158,15 +159,20 @@ func readHead(path string, most int) (*fileHead, error) {
 	return &fileHead{path: path, data: head, packed: r.compression != nil, id: r.fileID}, nil
 }
 
-// open moves to r.offset, where an earlier run has stopped.
+// errReplaced says that a path has another file than a moment before. It is
+// temporary, because the next Open finds the position of the other file.
+var errReplaced = errors.New("another file got this name before the file was read, for example by log rotation")
+
+// open moves to r.offset, where an earlier run has stopped. If the path has
+// another file than r.matched, open returns errReplaced.
 func (r *lineReader) open() error {
 	to := r.offset
 	r.offset, r.head, r.headSummed, r.ended, r.shrank = 0, nil, 0, false, nil
 	if to == 0 {
-		return r.openPlain()
+		return r.openMatched()
 	}
-	first := lineReader{path: r.path, maxLine: r.maxLine}
-	if err := first.openPlain(); err != nil {
+	first := lineReader{path: r.path, matched: r.matched, maxLine: r.maxLine}
+	if err := first.openMatched(); err != nil {
 		return err
 	}
 	header, _, err := first.line()
@@ -175,7 +181,7 @@ func (r *lineReader) open() error {
 		return err
 	}
 	r.header = header
-	if err := r.openPlain(); err != nil {
+	if err := r.openMatched(); err != nil {
 		return err
 	}
 	if err = r.skip(to); err == nil {
@@ -184,6 +190,24 @@ func (r *lineReader) open() error {
 	if err != nil {
 		r.close()
 	}
+	return err
+}
+
+// openMatched opens the file if it is still the file of r.matched.
+func (r *lineReader) openMatched() error {
+	if err := r.openPlain(); err != nil || r.matched == nil {
+		return err
+	}
+	head, err := r.reader.Peek(r.matched.size)
+	switch {
+	case err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF):
+		err = fmt.Errorf("source: %s: %w", r.path, err)
+	case r.fileID != r.matched.id || sha256.Sum256(head) != r.matched.sum:
+		err = Temporary(fmt.Errorf("source: %s: %w", r.path, errReplaced))
+	default:
+		return nil
+	}
+	r.close()
 	return err
 }
 

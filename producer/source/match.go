@@ -23,6 +23,18 @@ type fileHead struct {
 	sums   map[int][sha256.Size]byte
 }
 
+// identity returns what the file must still have when a reader opens the file.
+func (h *fileHead) identity() *fileIdentity {
+	return &fileIdentity{id: h.id, size: len(h.data), sum: sha256.Sum256(h.data)}
+}
+
+// fileIdentity distinguishes a file from another file under the same path.
+type fileIdentity struct {
+	id   string // see the function fileID
+	size int    // the number of bytes in sum
+	sum  [sha256.Size]byte
+}
+
 // begins reports whether the file begins with the bytes of a position.
 func (h *fileHead) begins(p *filePosition) bool {
 	if len(h.data) < p.HeadSize {
@@ -176,8 +188,8 @@ func (f *files) match(ctx context.Context, known []*filePosition) ([]*streamFile
 	}
 	m := newMatcher(known, skipped)
 	out := make([]*streamFile, len(f.paths))
-	take := func(i int, id string, offset, lines int64) {
-		out[i] = &streamFile{id, lineReader{path: f.paths[i], offset: offset, lines: lines, maxLine: f.maxLine}}
+	take := func(i int, h *fileHead, id string, offset, lines int64) {
+		out[i] = &streamFile{id, lineReader{path: f.paths[i], matched: h.identity(), offset: offset, lines: lines, maxLine: f.maxLine}}
 	}
 	unread := f.unread.Load()
 	found := unread == nil
@@ -195,7 +207,7 @@ func (f *files) match(ctx context.Context, known []*filePosition) ([]*streamFile
 		}
 		found = found || h.begins(unread) && (samePath(path, unread.Path) || h.wasRenamed(unread))
 		if p := m.sameName(h); p != nil {
-			take(i, p.id, p.Offset, p.Lines)
+			take(i, h, p.id, p.Offset, p.Lines)
 		} else {
 			others[i] = h
 		}
@@ -213,14 +225,14 @@ func (f *files) match(ctx context.Context, known []*filePosition) ([]*streamFile
 			return nil, fmt.Errorf("source: Files: %w", context.Cause(ctx))
 		}
 		if p := m.renamed(h); p != nil {
-			take(i, p.id, p.Offset, p.Lines)
+			take(i, h, p.id, p.Offset, p.Lines)
 			continue
 		}
 		id, err := uuid.NewV7()
 		if err != nil {
 			return nil, fmt.Errorf("source: %w", err)
 		}
-		take(i, id.String(), 0, 0)
+		take(i, h, id.String(), 0, 0)
 	}
 	return withoutNil(out), nil
 }

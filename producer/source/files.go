@@ -30,12 +30,13 @@ func WithMaxLine(bytes int) FilesOption {
 // current end. Files detects gzip compression by the content of a file. Other
 // compressed files and files in UTF-16 are an error.
 //
-// The position of a file includes a checksum of the first 4 KiB. So Files
-// continues in a file that grew. A file that was renamed, for example by log
-// rotation, keeps its position under the new name, even if the file is now
-// compressed. A file with an old name but other content is a new file. So name
-// a log under the new name too, for example with filepath.Glob. If a file loses
-// its name while a Run waits to try again, Run ends with [ErrFileGone].
+// The position of a file includes checksums of the first 4 KiB and of the last
+// 4 KiB before the position. So Files continues in a file that grew. A file
+// that was renamed, for example by log rotation, keeps its position under the
+// new name, even if the file is now compressed. A file with an old name but
+// other content is a new file. So name a log under the new name too, for
+// example with filepath.Glob. If a file loses its name while a Run waits to try
+// again, Run ends with [ErrFileGone].
 //
 // A file of which Files has read less than 4 KiB keeps its position under a new
 // name only in two cases. Either the file is still the same file of the file
@@ -99,7 +100,8 @@ type filePosition struct {
 	Lines      int64  `json:"lines"`
 	HeadSize   int    `json:"head_size"`
 	HeadSHA256 string `json:"head_sha256"`
-	FileID     string `json:"file_id,omitempty"` // see fileID
+	TailSHA256 string `json:"tail_sha256,omitempty"` // see tailSize
+	FileID     string `json:"file_id,omitempty"`     // see fileID
 
 	id  string
 	sum [sha256.Size]byte
@@ -236,6 +238,7 @@ func (r *filesReader) Next(_ context.Context, item *Item[Line]) (bool, error) {
 			r.read = false
 		}
 		file.close()
+		r.files[0] = nil // frees its memory
 		r.files, r.open = r.files[1:], false
 	}
 	return false, nil
@@ -274,7 +277,8 @@ func (r *filesReader) Close() error {
 func (f *streamFile) place() filePosition {
 	size, sum := f.identity()
 	return filePosition{
-		Path: f.path, Offset: f.offset, Lines: f.lines, HeadSize: size, HeadSHA256: hex.EncodeToString(sum[:]), FileID: f.fileID, sum: sum,
+		Path: f.path, Offset: f.offset, Lines: f.lines, HeadSize: size, HeadSHA256: hex.EncodeToString(sum[:]),
+		TailSHA256: f.tailSum(), FileID: f.fileID, sum: sum,
 	}
 }
 

@@ -5,10 +5,12 @@ import (
 	"bytes"
 	"compress/gzip"
 	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 )
 
 // Line is one line of a file.
@@ -51,6 +53,9 @@ const (
 	// the file. The first lines of a log contain a time, so two logs differ
 	// within these bytes.
 	maxHead = 4096
+	// maxTail is the number of bytes before a position that identify the file
+	// too. Some files have the same long header, for example exports.
+	maxTail = 4096
 	// blockSize is the size of a memory block that lines share.
 	blockSize = 64 << 10
 )
@@ -67,18 +72,20 @@ type lineReader struct {
 	size    int64  // the size of the file when it was opened
 	fileID  string // see the function fileID
 	head    []byte // the first bytes read, up to maxHead
+	tail    []byte // ends with the last bytes read, with maxTail bytes if there were so many
 	header  []byte // the first line
 	last    byte   // the last byte read
 	ended   bool   // next returns no more line
 	shrank  error  // the file became shorter while it was read
 
+	lineStart   int               // the length of tail before the present line
 	headSum     [sha256.Size]byte // of the first headSummed bytes of head
 	headSummed  int
 	maxLine     int
 	block       []byte // free memory for lines
 	long        []byte // a line that is longer than the buffer
 	compression io.Closer
-	file        io.Closer
+	file        *os.File
 	reader      *bufio.Reader
 }
 
@@ -167,7 +174,7 @@ var errReplaced = errors.New("another file got this name before the file was rea
 // another file than r.matched, open returns errReplaced.
 func (r *lineReader) open() error {
 	to := r.offset
-	r.offset, r.head, r.headSummed, r.ended, r.shrank = 0, nil, 0, false, nil
+	r.offset, r.head, r.tail, r.headSummed, r.ended, r.shrank = 0, nil, nil, 0, false, nil
 	if to == 0 {
 		return r.openMatched()
 	}
@@ -221,33 +228,47 @@ func (r *lineReader) close() {
 	r.compression, r.file = nil, nil
 }
 
-// skip reads n bytes, and keeps the last byte and the bytes of the head.
+// skip moves n bytes forward, and keeps the head and the tail.
 func (r *lineReader) skip(n int64) error {
-	if missing := maxHead - len(r.head); missing > 0 && n > 0 {
-		part := make([]byte, min(int64(missing), n))
-		k, err := io.ReadFull(r.reader, part)
-		r.head = append(r.head, part[:k]...)
-		r.offset += int64(k)
-		n -= int64(k)
-		if err != nil {
-			return r.readError(err)
-		}
-		r.last = part[k-1]
+	begin := min(n, int64(maxHead-len(r.head)))
+	end := min(n-begin, maxTail)
+	if err := r.read(begin); err != nil {
+		return err
 	}
-	if n > 1 {
-		k, err := io.CopyN(io.Discard, r.reader, n-1)
-		r.offset += k
-		if err != nil {
-			return r.readError(err)
+	if err := r.discard(n - begin - end); err != nil {
+		return err
+	}
+	return r.read(end)
+}
+
+// read reads n bytes.
+func (r *lineReader) read(n int64) error {
+	r.startLine()
+	part := make([]byte, n)
+	k, err := io.ReadFull(r.reader, part)
+	r.advance(part[:k])
+	if err != nil {
+		return r.readError(err)
+	}
+	return nil
+}
+
+// discard moves n bytes forward, and keeps nothing of them.
+func (r *lineReader) discard(n int64) error {
+	if r.compression == nil && n > blockSize {
+		if info, err := r.file.Stat(); err == nil && info.Size() >= r.offset+n {
+			if _, err := r.file.Seek(r.offset+n, io.SeekStart); err != nil {
+				return r.readError(err)
+			}
+			r.reader.Reset(r.file)
+			r.offset += n
+			return nil
 		}
 	}
-	if n > 0 {
-		b, err := r.reader.ReadByte()
-		if err != nil {
-			return r.readError(err)
-		}
-		r.offset++
-		r.last = b
+	k, err := io.CopyN(io.Discard, r.reader, n)
+	r.offset += k
+	if err != nil {
+		return r.readError(err)
 	}
 	return nil
 }
@@ -282,12 +303,13 @@ func (r *lineReader) next(l *Line) (bool, error) {
 		return false, r.shrank
 	}
 	at, head, last := r.offset, len(r.head), r.last
+	r.startLine()
 	text, long, err := r.line()
 	if err != nil {
 		return false, err
 	}
 	if end := r.offset; (end == at || r.last != '\n') && r.compression == nil && end != r.size {
-		r.offset, r.head, r.last, r.ended = at, r.head[:head], last, true
+		r.offset, r.head, r.tail, r.last, r.ended = at, r.head[:head], r.tail[:r.lineStart], last, true
 		if end < r.size {
 			r.shrank = fmt.Errorf("%s: %w while it was read: it ends at byte %d, and had %d bytes: %s", r.path, ErrFileShrank, end, r.size, afterTruncation)
 		}
@@ -345,6 +367,19 @@ func (r *lineReader) advance(part []byte) {
 	if missing := maxHead - len(r.head); missing > 0 {
 		r.head = append(r.head, part[:min(missing, len(part))]...)
 	}
+	r.tail = append(r.tail, part[max(0, len(part)-maxTail):]...)
+	if len(r.tail)-r.lineStart > 2*maxTail { // a long line
+		r.tail = slices.Delete(r.tail, r.lineStart, len(r.tail)-maxTail)
+	}
+}
+
+// startLine notes that the tail is complete up to here. Sometimes it also makes
+// the tail shorter.
+func (r *lineReader) startLine() {
+	if len(r.tail) > 3*maxTail {
+		r.tail = slices.Delete(r.tail, 0, len(r.tail)-maxTail)
+	}
+	r.lineStart = len(r.tail)
 }
 
 // keep copies a line out of the buffer, without its line end.
@@ -372,6 +407,21 @@ func (r *lineReader) identity() (size int, sum [sha256.Size]byte) {
 		r.headSum, r.headSummed = sha256.Sum256(r.head), len(r.head)
 	}
 	return r.headSummed, r.headSum
+}
+
+// tailSize returns the number of bytes before offset that belong to the tail of
+// a position. The bytes of the head do not belong to the tail.
+func tailSize(offset int64) int { return int(min(max(offset-maxHead, 0), maxTail)) }
+
+// tailSum returns the checksum of the last bytes read, in the form of a
+// position. Without a tail, the checksum is empty.
+func (r *lineReader) tailSum() string {
+	size := tailSize(r.offset)
+	if size == 0 {
+		return ""
+	}
+	sum := sha256.Sum256(r.tail[len(r.tail)-size:])
+	return hex.EncodeToString(sum[:])
 }
 
 // Where returns the file and the number of the line, as FILE:NUMBER.

@@ -3,6 +3,8 @@ package source
 import (
 	"bytes"
 	"compress/gzip"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -388,6 +390,59 @@ func FuzzLines(f *testing.F) {
 			t.Errorf("from line %d: %q, want %q", n, got, want)
 		}
 	})
+}
+
+// TestTail compares the checksum before a position with the bytes of the file.
+func TestTail(t *testing.T) {
+	t.Parallel()
+	var text strings.Builder
+	for i := range 300 {
+		n := i
+		if i%50 == 3 {
+			n = []int{maxTail - 1, maxTail, 2*maxTail + 5, 3 * blockSize}[i/50%4]
+		}
+		text.WriteString(strings.Repeat(fmt.Sprint(i, " "), n)[:n] + "\n")
+	}
+	all := text.String()
+	for _, name := range []string{"log", "log.gz"} {
+		path := writeFile(t, t.TempDir(), name, all+"half a line")
+		r := &lineReader{path: path, maxLine: 1 << 20}
+		if err := r.open(); err != nil {
+			t.Fatal(err)
+		}
+		defer r.close()
+		r.size-- // the file has grown since
+		check := func(r *lineReader) {
+			t.Helper()
+			want := ""
+			if r.offset > maxHead {
+				sum := sha256.Sum256([]byte(all[max(maxHead, r.offset-maxTail):r.offset]))
+				want = hex.EncodeToString(sum[:])
+			}
+			if got := r.tailSum(); got != want {
+				t.Errorf("%s: %s before byte %d, want %s", name, got, r.offset, want)
+			}
+		}
+		for {
+			ok, err := r.next(new(Line))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !ok || r.offset > int64(len(all)) {
+				break
+			}
+			check(r)
+			again := &lineReader{path: path, maxLine: 1 << 20, offset: r.offset}
+			if err := again.open(); err != nil {
+				t.Fatal(err)
+			}
+			again.close()
+			check(again)
+		}
+		if name == "log" {
+			check(r) // without the half line
+		}
+	}
 }
 
 // TestFileGone renames a file between two readers, as log rotation does.

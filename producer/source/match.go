@@ -21,6 +21,7 @@ type fileHead struct {
 	packed bool   // the file is compressed
 	id     string // see fileID
 	sums   map[int][sha256.Size]byte
+	tails  map[int64]fileTail // by the end of the tail
 }
 
 // identity returns what the file must still have when a reader opens the file.
@@ -35,7 +36,52 @@ type fileIdentity struct {
 	sum  [sha256.Size]byte
 }
 
-// begins reports whether the file begins with the bytes of a position.
+// fileTail is the end of the part of a file before an offset.
+type fileTail struct {
+	sum   string // see tailSum; empty if the file cannot be read
+	short bool   // the file ends before the offset
+}
+
+// readTails reads the tails of a file before the offsets of positions, in one
+// pass, because a compressed file can only be read from its beginning.
+func (h *fileHead) readTails(positions ...*filePosition) {
+	var offsets []int64
+	for _, p := range positions {
+		if _, known := h.tails[p.Offset]; !known && p.TailSHA256 != "" {
+			offsets = append(offsets, p.Offset)
+		}
+	}
+	if len(offsets) == 0 {
+		return
+	}
+	if h.tails == nil {
+		h.tails = map[int64]fileTail{}
+	}
+	slices.Sort(offsets)
+	r := lineReader{path: h.path}
+	err := r.openPlain()
+	defer r.close()
+	for _, to := range offsets {
+		if err == nil {
+			err = r.skip(to - r.offset)
+		}
+		if err != nil {
+			h.tails[to] = fileTail{short: errors.Is(err, ErrFileShrank)}
+		} else {
+			h.tails[to] = fileTail{sum: r.tailSum()}
+		}
+	}
+}
+
+// tail returns the tail of the file before the offset of a position.
+func (h *fileHead) tail(p *filePosition) fileTail {
+	h.readTails(p)
+	return h.tails[p.Offset]
+}
+
+// begins reports whether the file begins with the bytes of a position. If the
+// file ends before the position or cannot be read, the head decides, and the
+// reader of the file finds the error.
 func (h *fileHead) begins(p *filePosition) bool {
 	if len(h.data) < p.HeadSize {
 		return false
@@ -48,20 +94,25 @@ func (h *fileHead) begins(p *filePosition) bool {
 		sum = sha256.Sum256(h.data[:p.HeadSize])
 		h.sums[p.HeadSize] = sum
 	}
-	return sum == p.sum
+	if sum != p.sum {
+		return false
+	}
+	tail := h.tail(p)
+	return p.TailSHA256 == "" || tail.sum == "" || tail.sum == p.TailSHA256
 }
 
 // wasRenamed reports whether a file that begins with the bytes of a position
 // may be the file of the position under another name.
 //
-// A head of full size has the times of many lines, so the content decides. A
-// short head may be the head of several files, for example of files in a spool
-// folder that begin with the same line. So the file must be the same file of
-// the file system. A compressed file is another file of the file system, and
-// not all systems have an id of a file. Then the name decides.
+// A head of full size and the lines before the position have the times of many
+// lines, so the content decides. A short head may be the head of several files,
+// for example of files in a spool folder that begin with the same line. So the
+// file must be the same file of the file system. This also applies to a file
+// that ends before the position. A compressed file is another file of the file
+// system, and not all systems have an id of a file. Then the name decides.
 func (h *fileHead) wasRenamed(p *filePosition) bool {
 	switch {
-	case p.HeadSize == maxHead:
+	case p.HeadSize == maxHead && !h.tail(p).short:
 		return true
 	case h.id != "" && h.id == p.FileID:
 		return true
@@ -145,9 +196,16 @@ func (m *matcher) renamed(h *fileHead) *filePosition {
 	}
 	if len(h.data) == maxHead {
 		sum := sha256.Sum256(h.data)
-		for same := m.byHead[sum]; len(same) > 0 && !consider(same[0]); {
+		same := m.byHead[sum]
+		for len(same) > 0 && (m.taken[same[0]] || !m.leftItsName(same[0])) {
 			same = same[1:] // no other file can have this position either
-			m.byHead[sum] = same
+		}
+		m.byHead[sum] = same
+		if h.packed {
+			h.readTails(same...)
+		}
+		for i := 0; i < len(same) && !consider(same[i]); { // the oldest is the first
+			i++
 		}
 	}
 	for _, p := range m.byFile[h.id] {

@@ -64,6 +64,59 @@ func TestSpool(t *testing.T) {
 	}
 }
 
+// TestSameHead reads files that begin with the same long header, as exports do.
+func TestSameHead(t *testing.T) {
+	t.Parallel()
+	header := strings.Repeat("# the same header\n", 1000)
+	rows := func(name string, n int) (text string) {
+		for i := range n {
+			text += fmt.Sprintf("%s%d\n", name, i)
+		}
+		return text
+	}
+	for _, size := range []int{1, 600, 2000} { // the tail has a part of the header, or only rows
+		for _, tc := range []struct {
+			name, first, next, nextText string
+			gone                        bool // the first file is removed
+			want                        string
+		}{
+			{"another file", "1.csv", "2.csv", rows("b", 3000), true, header + rows("b", 3000)},
+			{"another file, compressed", "1.csv.gz", "2.csv.gz", rows("b", 3000), true, header + rows("b", 3000)},
+			{"another file, shorter", "1.csv", "2.csv", "", true, header},
+			{"another file, compressed and shorter", "1.csv.gz", "2.csv.gz", "", true, header},
+			{"replaced", "1.csv", "1.csv", rows("b", 3000), false, header + rows("b", 3000)},
+			{"renamed", "1.csv", "2.csv", rows("a", size) + "b0\n", true, "b0\n"},
+			{"compressed", "1.csv", "2.csv.gz", rows("a", size) + "b0\n", true, "b0\n"},
+			{"grown", "1.csv", "1.csv", rows("a", size) + "b0\n", false, "b0\n"},
+		} {
+			t.Run(fmt.Sprint(tc.name, " ", size), func(t *testing.T) {
+				t.Parallel()
+				dir := t.TempDir()
+				first := writeFile(t, dir, tc.first, header+rows("a", size))
+				_, known := readFiles(t, nil, first)
+				if h, err := readHead(first, maxHead); err != nil || h.id == "" {
+					t.Skip("the file system has no id of a file", err)
+				}
+				next := writeFile(t, dir, tc.next, header+tc.nextText)
+				if tc.gone {
+					if err := os.Remove(first); err != nil {
+						t.Fatal(err)
+					}
+				}
+				got, known := readFiles(t, known, next)
+				got = strings.ReplaceAll(got, " "+tc.next+":", "\n")
+				got = strings.TrimPrefix(got, tc.next+":") + "\n"
+				if got != tc.want {
+					t.Errorf("%d bytes, want %d", len(got), len(tc.want))
+				}
+				if got, _ := readFiles(t, known, next); got != "" {
+					t.Errorf("again: %d bytes", len(got))
+				}
+			})
+		}
+	}
+}
+
 // TestShortLogRotated rotates short logs. Each log has the same first line.
 func TestShortLogRotated(t *testing.T) {
 	t.Parallel()

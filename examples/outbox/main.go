@@ -143,7 +143,7 @@ func (s *setting) startServers() (end func(), err error) {
 		return func() {}, nil
 	}
 	broker, err := producertest.NewBroker(
-		producertest.WithTopic(s.topic(), 3), producertest.WithTopic("checkpoints", 2),
+		producertest.WithTopic(s.topic(), 3), producertest.WithTopicConfig("checkpoints", 2, map[string]string{"cleanup.policy": "compact"}),
 		producertest.WithConfig("group.consumer.session.timeout.ms", "1500"), producertest.WithConfig("group.consumer.heartbeat.interval.ms", "300"),
 	)
 	if err != nil {

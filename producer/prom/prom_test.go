@@ -448,7 +448,7 @@ func (n *number) Lag(context.Context) (source.Lag, error) {
 func TestSource(t *testing.T) {
 	t.Parallel()
 	ctx := deadline(t)
-	b := producertest.Start(t, producertest.WithTopic("orders", 3), producertest.WithTopic("avroline-checkpoints", 1))
+	b := producertest.Start(t, producertest.WithTopic("orders", 3), producertest.WithTopicConfig("avroline-checkpoints", 1, map[string]string{"cleanup.policy": "compact"}))
 	m := prom.New()
 	type figures struct {
 		Lag   map[string]float64

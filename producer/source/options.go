@@ -36,9 +36,11 @@ func WithProducer(opts ...producer.Option) Option {
 	return Option{"WithProducer", func(c *config) { c.producer = append(c.producer, opts...) }}
 }
 
-// WithCheckpoints names the topic of positions. The topic must be compacted.
-// With producer.WithCreateTopics the source creates the topic. Several sources
-// may share the topic. Default "avroline-checkpoints".
+// WithCheckpoints names the topic of positions. The topic must be compacted,
+// and must not delete old messages (cleanup.policy=compact). Otherwise Run ends
+// with an error, if the brokers tell the settings of the topic. With
+// producer.WithCreateTopics the source creates the topic. Several sources may
+// share the topic. Default "avroline-checkpoints".
 func WithCheckpoints(topic string) Option {
 	return Option{"WithCheckpoints", func(c *config) { c.checkpoints = topic }}
 }

@@ -172,6 +172,42 @@ func TestDeletedPosition(t *testing.T) {
 	r.want(repeat(10, 2)...)
 }
 
+// TestPositionsExpire uses topics of positions whose brokers delete old
+// messages. After the deletion, a run would publish everything again.
+func TestPositionsExpire(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		settings []string
+		refused  bool
+	}{
+		{[]string{"cleanup.policy", "delete"}, true},
+		{nil, true}, // the default of the brokers
+		{[]string{"cleanup.policy", "compact,delete"}, true},
+		{[]string{"cleanup.policy", "delete", "retention.ms", "-1"}, false},
+		{[]string{"cleanup.policy", "compact"}, false},
+	} {
+		t.Run(strings.Join(tc.settings, " "), func(t *testing.T) {
+			t.Parallel()
+			log := filepath.Join(t.TempDir(), "log")
+			writeLines(t, log, 0, 10)
+			r := newRestarts(t, log)
+			r.checkpoints = r.Topic("expire", 1, tc.settings...)
+			err := r.run(nil)
+			if !tc.refused {
+				if err != nil {
+					t.Fatal(err)
+				}
+				r.want(repeat(10, 1)...)
+				return
+			}
+			if err == nil || !strings.Contains(err.Error(), r.checkpoints+": the brokers delete old messages") || !strings.Contains(err.Error(), "cleanup.policy=compact") {
+				t.Errorf("got %v", err)
+			}
+			r.want()
+		})
+	}
+}
+
 // TestDamagedPosition writes a record that is no position into the topic of
 // positions. Run names the record. A tombstone with the key of the record
 // removes the record, also before the brokers compact the topic.

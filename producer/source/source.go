@@ -133,7 +133,8 @@ func orDefault(s, other string) string {
 
 // transactional makes the producer of a shard.
 func (s *Source[T]) transactional(id string, r producer.Resolver) (*producer.Transactional, error) {
-	opts := slices.Clone(s.config.producer)
+	opts := append(slices.Clone(s.config.producer),
+		settings.Set("WithCheckpoints", func(c *settings.Config) { c.CompactedTopic = s.positions.name }))
 	if r != nil {
 		opts = append(opts, producer.WithResolver(r))
 	}

@@ -13,6 +13,7 @@ import (
 type topicRules struct {
 	maxMessageBytes int64 // 0: unknown
 	keyed           bool  // compacted: a message needs a key
+	expires         bool  // the brokers delete old messages
 	timed           bool  // the message's time must be within the bounds
 	before, after   time.Duration
 }
@@ -37,9 +38,11 @@ func newTopicRules(settings map[string]string) topicRules {
 	return topicRules{
 		maxMessageBytes: number("max.message.bytes", 0),
 		keyed:           strings.Contains(settings["cleanup.policy"], "compact"),
-		timed:           settings["message.timestamp.type"] == "CreateTime",
-		before:          bound("message.timestamp.before.max.ms", "message.timestamp.difference.max.ms"),
-		after:           bound("message.timestamp.after.max.ms", "message.timestamp.difference.max.ms"),
+		expires: strings.Contains(settings["cleanup.policy"], "delete") &&
+			(settings["retention.ms"] != "-1" || number("retention.bytes", -1) != -1),
+		timed:  settings["message.timestamp.type"] == "CreateTime",
+		before: bound("message.timestamp.before.max.ms", "message.timestamp.difference.max.ms"),
+		after:  bound("message.timestamp.after.max.ms", "message.timestamp.difference.max.ms"),
 	}
 }
 

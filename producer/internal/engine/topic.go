@@ -300,6 +300,10 @@ func (t *Topic) routeTo(ctx context.Context, n int32) (*route, error) {
 	e := t.engine
 	k := e.main()
 	rules := k.rules(ctx, t.name)
+	if rules.expires && t.name == e.config.CompactedTopic {
+		return nil, fmt.Errorf("the brokers delete old messages of the topic (cleanup.policy), and the topic has positions that must stay: set "+
+			"cleanup.policy=compact without delete (kafka-configs.sh --alter --entity-type topics --entity-name %s --add-config cleanup.policy=compact)", t.name)
+	}
 	limit := rules.maxMessageBytes
 	if k.tx == nil {
 		var err error

@@ -61,6 +61,7 @@ type Config struct {
 	GroupCommitMessages int // 0 means no group commit
 	GroupCommitWait     time.Duration
 	CreateTopics        CreateTopics
+	CompactedTopic      string // the name of a topic whose messages must not expire, or empty
 	Recovery            bool
 	StrictPrepare       bool
 	TLS                 *TLS

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
@@ -12,7 +13,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync/atomic"
 
 	"github.com/avroline/avroline/serde/ocf"
@@ -306,18 +306,16 @@ func guessFormat(text []byte) string {
 	switch {
 	case bytes.HasPrefix(t, []byte("{")):
 		return "json"
-	case bytes.Contains(t, []byte(",")) && !bytes.Contains(t, []byte(`"`)) && hasTimeColumn(string(t)):
+	case bytes.Contains(t, []byte(",")) && hasTimeColumn(t):
 		return "csv"
 	default:
 		return "combined"
 	}
 }
 
-func hasTimeColumn(header string) bool {
-	for column := range strings.SplitSeq(header, ",") {
-		if columnOf(column).field == fieldAt {
-			return true
-		}
-	}
-	return false
+// hasTimeColumn reports whether the text is the header of a CSV file with a
+// time.
+func hasTimeColumn(header []byte) bool {
+	names, err := csv.NewReader(bytes.NewReader(header)).Read()
+	return err == nil && slices.ContainsFunc(names, func(name string) bool { return columnOf(name).field == fieldAt })
 }

@@ -188,7 +188,10 @@ var apacheEscapes = strings.NewReplacer(`\"`, `"`, `\\`, `\`)
 
 // clean escapes bytes that are not UTF-8 like Apache (\xhh). So no byte is
 // lost, and the result is valid text.
-func clean(s string) string {
+func clean(s string) string { return escapeBytes(s, `\x%02x`) }
+
+// escapeBytes replaces each byte that is not UTF-8. format has the byte.
+func escapeBytes(s, format string) string {
 	if utf8.ValidString(s) {
 		return s
 	}
@@ -196,7 +199,7 @@ func clean(s string) string {
 	for i := 0; i < len(s); {
 		r, n := utf8.DecodeRuneInString(s[i:])
 		if r == utf8.RuneError && n == 1 {
-			fmt.Fprintf(&b, `\x%02x`, s[i])
+			fmt.Fprintf(&b, format, s[i])
 		} else {
 			b.WriteString(s[i : i+n])
 		}
@@ -380,10 +383,17 @@ func complete(e *clicks.ClickEvent) error {
 	return nil
 }
 
+// maxMillis is the year 9999. A larger number has another unit, for example
+// microseconds.
+const maxMillis = 253_402_300_799_999
+
 // parseTime accepts RFC 3339, the time format of access logs, and seconds or
 // milliseconds since 1970.
 func parseTime(s string) (time.Time, error) {
 	if n, err := strconv.ParseInt(s, 10, 64); err == nil {
+		if n > maxMillis || n < -maxMillis {
+			return time.Time{}, fmt.Errorf("time %q: want seconds or milliseconds since 1970, not smaller units", clip(s))
+		}
 		if n >= 1e11 || n <= -1e11 {
 			return time.UnixMilli(n).UTC(), nil
 		}
@@ -398,7 +408,8 @@ func parseTime(s string) (time.Time, error) {
 }
 
 func parseJSON(text []byte, e *clicks.ClickEvent) error {
-	dec := json.NewDecoder(bytes.NewReader(text))
+	// The decoder replaces a byte that is not UTF-8, so the byte would be lost.
+	dec := json.NewDecoder(strings.NewReader(escapeBytes(string(text), `\\x%02x`)))
 	dec.UseNumber()
 	var members map[string]any
 	if err := dec.Decode(&members); err != nil {

@@ -92,10 +92,12 @@ func TestParseJSONAndCSV(t *testing.T) {
 		Status: 200, Bytes: ptr(int64(9)), UserAgent: ptr("ua"),
 	}
 	lines := map[string][]string{
-		"json": {`{"@timestamp":"2015-05-17T10:05:03Z","session-id":"v1","clientip":"h","verb":"GET","request":{},"url":"/a?b=1","protocol":"HTTP/1.1","response":"200","bytes":9,"referrer":null,"agent":"ua"}`},
-		"csv":  {"time,visitor,ip,method,url,protocol,status,bytes,referrer,user_agent", "1431857103000,v1,h,GET,/a?b=1,HTTP/1.1,200,9,-,ua"},
+		"csv with quotes": {`"time","visitor","ip","method","url","protocol","status","bytes","referrer","user_agent"`, `"1431857103000","v1","h","GET","/a?b=1","HTTP/1.1","200","9","","ua"`},
+		"json":            {`{"@timestamp":"2015-05-17T10:05:03Z","session-id":"v1","clientip":"h","verb":"GET","request":{},"url":"/a?b=1","protocol":"HTTP/1.1","response":"200","bytes":9,"referrer":null,"agent":"ua"}`},
+		"csv":             {"time,visitor,ip,method,url,protocol,status,bytes,referrer,user_agent", "1431857103000,v1,h,GET,/a?b=1,HTTP/1.1,200,9,-,ua"},
 	}
-	for format, text := range lines {
+	for name, text := range lines {
+		format, _, _ := strings.Cut(name, " ")
 		parse, err := newParser(format)
 		if err != nil {
 			t.Fatal(err)
@@ -117,10 +119,23 @@ func TestParseJSONAndCSV(t *testing.T) {
 			t.Errorf("%s: %s", format, diff)
 		}
 	}
-	for _, bad := range []string{`{"url":"/a","ip":"h"}`, `{"at":"today","url":"/a","ip":"h"}`, `{"at":1,"url":"/a"}`, `[1]`, `{"at":1,"url":"/","ip":"h"} x`, `{"at":1,"ip":"h","url":"/","status":"ok"}`, `{"at":1,"url":"/","ip":"h"}}`, `{"at":1,"url":"/","ip":"h"}]`} {
+	for _, bad := range []string{`{"url":"/a","ip":"h"}`, `{"at":"today","url":"/a","ip":"h"}`, `{"at":1,"url":"/a"}`, `[1]`, `{"at":1,"url":"/","ip":"h"} x`, `{"at":1,"ip":"h","url":"/","status":"ok"}`, `{"at":1,"url":"/","ip":"h"}}`, `{"at":1,"url":"/","ip":"h"}]`,
+		`{"at":1431857103000000,"url":"/","ip":"h"}`, `{"at":-1431857103000000000,"url":"/","ip":"h"}`} {
 		if err := parseJSON([]byte(bad), new(clicks.ClickEvent)); err == nil {
 			t.Errorf("%s was taken", bad)
 		}
+	}
+}
+
+// TestBytesInJSON parses a line with bytes that are not UTF-8. No byte is lost.
+func TestBytesInJSON(t *testing.T) {
+	t.Parallel()
+	var e clicks.ClickEvent
+	if err := parseJSON([]byte("{\"at\":1,\"ip\":\"h\",\"url\":\"/caf\xe9\",\"agent\":\"ä\\t\xff\xfe\"}"), &e); err != nil {
+		t.Fatal(err)
+	}
+	if e.Path != `/caf\xe9` || *e.UserAgent != "ä\t"+`\xff\xfe` {
+		t.Errorf("%q, %q", e.Path, *e.UserAgent)
 	}
 }
 

@@ -1,6 +1,8 @@
 package source
 
 import (
+	"bytes"
+	"crypto/rand"
 	"os"
 	"path/filepath"
 	"strings"
@@ -36,5 +38,47 @@ func TestOtherFormats(t *testing.T) {
 		if err := open(content); err != nil {
 			t.Errorf("%q: %v", content, err)
 		}
+	}
+}
+
+// TestDamagedGzip reads compressed files that are not complete or not correct.
+// The error names the file and says what to do, and is not the end of the file.
+func TestDamagedGzip(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	text := rand.Text() // cannot be compressed
+	for len(text) < 3*maxHead {
+		text += rand.Text() + "\n"
+	}
+	whole, err := os.ReadFile(writeFile(t, dir, "whole.gz", text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := bytes.Clone(whole)
+	changed[len(changed)-6]++ // the checksum
+	for name, test := range map[string]struct {
+		content []byte
+		want    string
+	}{
+		"header":        {whole[:5], "incomplete"},
+		"first lines":   {whole[:300], "incomplete"},
+		"later lines":   {whole[:len(whole)-20], "incomplete"},
+		"checksum":      {changed, "damaged"},
+		"trailing zero": {append(bytes.Clone(whole), make([]byte, 512)...), "damaged"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := filepath.Join(dir, name)
+			if err := os.WriteFile(path, test.content, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			r, err := (&files{paths: []string{path}, maxLine: 100}).Open(t.Context(), Shard{0, 1}, nil)
+			for ok := true; ok && err == nil; {
+				ok, err = r.Next(t.Context(), new(Item[Line]))
+			}
+			if err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "the file is "+test.want) || !strings.Contains(err.Error(), "zcat") {
+				t.Errorf("got %v", err)
+			}
+		})
 	}
 }

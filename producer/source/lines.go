@@ -3,6 +3,7 @@ package source
 import (
 	"bufio"
 	"bytes"
+	"compress/flate"
 	"compress/gzip"
 	"crypto/sha256"
 	"encoding/hex"
@@ -116,7 +117,7 @@ func (r *lineReader) openPlain() error {
 	z, err := gzip.NewReader(r.reader)
 	if err != nil {
 		r.close()
-		return fmt.Errorf("source: %s: gzip: %w", r.path, err)
+		return fmt.Errorf("source: %s: %w", r.path, explainGzip(err))
 	}
 	r.compression = z
 	r.reader = bufio.NewReaderSize(z, blockSize)
@@ -161,7 +162,7 @@ func readHead(path string, most int) (*fileHead, error) {
 	defer r.close()
 	head, err := io.ReadAll(io.LimitReader(r.reader, int64(most)))
 	if err != nil {
-		return nil, fmt.Errorf("source: %s: %w", path, err)
+		return nil, fmt.Errorf("source: %s: %w", path, r.explain(err))
 	}
 	return &fileHead{path: path, data: head, packed: r.compression != nil, id: r.fileID}, nil
 }
@@ -208,7 +209,7 @@ func (r *lineReader) openMatched() error {
 	head, err := r.reader.Peek(r.matched.size)
 	switch {
 	case err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF):
-		err = fmt.Errorf("source: %s: %w", r.path, err)
+		err = fmt.Errorf("source: %s: %w", r.path, r.explain(err))
 	case r.fileID != r.matched.id || sha256.Sum256(head) != r.matched.sum:
 		err = Temporary(fmt.Errorf("source: %s: %w", r.path, errReplaced))
 	default:
@@ -277,7 +278,26 @@ func (r *lineReader) readError(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return fmt.Errorf("%s: %w: it ends at byte %d, before the committed position: %s", r.path, ErrFileShrank, r.offset, afterTruncation)
 	}
-	return fmt.Errorf("source: %s: %w", r.path, err)
+	return fmt.Errorf("source: %s: %w", r.path, r.explain(err))
+}
+
+// explain says what to do about an error of reading.
+func (r *lineReader) explain(err error) error {
+	if r.compression == nil {
+		return err
+	}
+	return explainGzip(err)
+}
+
+func explainGzip(err error) error {
+	const repair = "replace the file by its readable lines (zcat FILE >NEWFILE), or remove it from the list"
+	switch {
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
+		return fmt.Errorf("gzip: the file is incomplete: %w: if a program still writes the file, run again later; otherwise "+repair, io.ErrUnexpectedEOF)
+	case errors.Is(err, gzip.ErrHeader), errors.Is(err, gzip.ErrChecksum), errors.As(err, new(flate.CorruptInputError)):
+		return fmt.Errorf("the file is damaged: %w: "+repair, err)
+	}
+	return err
 }
 
 // skipLineFeed skips the line feed of the last line, if the line had no line
@@ -335,7 +355,7 @@ func (r *lineReader) line() (text []byte, long bool, err error) {
 	r.advance(part)
 	if !errors.Is(err, bufio.ErrBufferFull) {
 		if err != nil && !errors.Is(err, io.EOF) {
-			return nil, false, fmt.Errorf("source: %s: at byte %d: %w", r.path, r.offset, err)
+			return nil, false, fmt.Errorf("source: %s: at byte %d: %w", r.path, r.offset, r.explain(err))
 		}
 		return r.keep(part)
 	}
@@ -350,7 +370,7 @@ func (r *lineReader) line() (text []byte, long bool, err error) {
 			text, cut, err := r.keep(r.long)
 			return text, cut || long, err
 		case !errors.Is(err, bufio.ErrBufferFull):
-			return nil, false, fmt.Errorf("source: %s: at byte %d: %w", r.path, r.offset, err)
+			return nil, false, fmt.Errorf("source: %s: at byte %d: %w", r.path, r.offset, r.explain(err))
 		}
 		part, err = r.reader.ReadSlice('\n')
 		r.advance(part)

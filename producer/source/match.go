@@ -364,7 +364,7 @@ func isCopy(ctx context.Context, packed, plain string) (bool, error) {
 			return true, nil
 		}
 		if err != nil {
-			return false, fmt.Errorf("source: %s: %w", packed, err)
+			return false, fmt.Errorf("source: %s: %w", packed, a.explain(err))
 		}
 	}
 }

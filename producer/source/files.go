@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync/atomic"
 )
 
@@ -43,9 +42,10 @@ func WithMaxLine(bytes int) FilesOption {
 // system, which Files sees on Linux with most file systems. Or Files cannot see
 // this, for example because the file is now compressed, and the new name begins
 // with the old name without its rotation number. For example, access.log.1 may
-// become access.log.2.gz. A copy under another name is a new
-// file. A file under its old name that begins with the same bytes is the old
-// file. So give each file of a spool folder a name of its own.
+// become access.log.2.gz. A copy under another name is a new file. A file under
+// its old name that begins with the same bytes is the old file, unless Files
+// sees that another file of the list is the old file. So give each file of a
+// spool folder a name of its own.
 //
 // While gzip works, both NAME and NAME.gz exist, and with gzip -k also
 // afterwards. If the list has both names, Files compares the contents. If
@@ -138,8 +138,7 @@ func (f *files) Open(ctx context.Context, shard Shard, committed []Position) (Re
 		}
 		known[i] = at
 	}
-	// The ids are UUIDs of version 7, so sorting puts the oldest file first.
-	slices.SortFunc(known, func(a, b *filePosition) int { return strings.Compare(a.id, b.id) })
+	slices.SortFunc(known, comparePositions)
 	matched, err := f.match(ctx, known)
 	if err != nil {
 		return nil, err

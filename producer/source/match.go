@@ -2,6 +2,7 @@ package source
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -40,6 +41,7 @@ type fileIdentity struct {
 type fileTail struct {
 	sum   string // see tailSum; empty if the file cannot be read
 	short bool   // the file ends before the offset
+	cut   bool   // with short: a compressed file is incomplete
 }
 
 // readTails reads the tails of a file before the offsets of positions, in one
@@ -59,14 +61,17 @@ func (h *fileHead) readTails(positions ...*filePosition) {
 	}
 	slices.Sort(offsets)
 	r := lineReader{path: h.path}
-	err := r.openPlain()
+	err, cut := r.openPlain(), false
 	defer r.close()
 	for _, to := range offsets {
 		if err == nil {
-			err = r.skip(to - r.offset)
+			if err = r.skip(to - r.offset); err != nil {
+				_, end := r.reader.Peek(1)
+				cut = !errors.Is(end, io.EOF)
+			}
 		}
 		if err != nil {
-			h.tails[to] = fileTail{short: errors.Is(err, ErrFileShrank)}
+			h.tails[to] = fileTail{short: errors.Is(err, ErrFileShrank), cut: cut}
 		} else {
 			h.tails[to] = fileTail{sum: r.tailSum()}
 		}
@@ -116,10 +121,19 @@ func (h *fileHead) wasRenamed(p *filePosition) bool {
 		return true
 	case h.id != "" && h.id == p.FileID:
 		return true
+	case h.packed && h.tail(p).short && !h.tail(p).cut: // another log, because gzip does not shorten a log
+		return false
 	case h.packed || h.id == "" || p.FileID == "":
 		return strings.HasPrefix(stem(h.path), stem(p.Path))
 	}
 	return false
+}
+
+// mayReplace reports whether a file that begins with the bytes of a position
+// ends before the position, and is another file of the file system. The file
+// may be the next log with the same long header.
+func (h *fileHead) mayReplace(p *filePosition) bool {
+	return h.tail(p).short && h.id != "" && p.FileID != "" && h.id != p.FileID
 }
 
 // stem returns the name of a log without the endings of rotation and
@@ -131,6 +145,14 @@ func stem(path string) string {
 		return strings.TrimSuffix(name, ext)
 	}
 	return name
+}
+
+// comparePositions sorts the positions of files. If a file begins with the
+// bytes of several positions, the file has the first of them. The first is the
+// position behind the most bytes, because logs may begin with the same header.
+// Then the oldest file comes first. The ids are UUIDs of version 7.
+func comparePositions(a, b *filePosition) int {
+	return cmp.Or(cmp.Compare(b.Offset, a.Offset), strings.Compare(a.id, b.id))
 }
 
 // matcher finds the known position of each file. Its maps keep the number of
@@ -145,7 +167,7 @@ type matcher struct {
 	skipped map[string]bool        // the paths of copies
 }
 
-// newMatcher makes a matcher. known is sorted, the oldest position first.
+// newMatcher makes a matcher. known is sorted by comparePositions.
 func newMatcher(known []*filePosition, skipped map[string]bool) *matcher {
 	m := &matcher{
 		byPath: map[string][]*filePosition{}, byHead: map[[sha256.Size]byte][]*filePosition{},
@@ -155,28 +177,26 @@ func newMatcher(known []*filePosition, skipped map[string]bool) *matcher {
 	for _, p := range known {
 		path := filepath.Clean(p.Path)
 		m.byPath[path] = append(m.byPath[path], p)
+		if p.FileID != "" {
+			m.byFile[p.FileID] = append(m.byFile[p.FileID], p)
+		}
 		if p.HeadSize == maxHead {
 			m.byHead[p.sum] = append(m.byHead[p.sum], p)
 			continue
-		}
-		if p.FileID != "" {
-			m.byFile[p.FileID] = append(m.byFile[p.FileID], p)
 		}
 		m.byStem[stem(p.Path)] = append(m.byStem[stem(p.Path)], p)
 	}
 	return m
 }
 
-// sameName returns the position of a file that still has its old name, or the
-// position of its skipped copy, or nil.
-func (m *matcher) sameName(h *fileHead) *filePosition {
-	path := filepath.Clean(h.path)
-	same := m.byPath[path]
-	if m.skipped[path+".gz"] {
-		same = slices.Concat(same, m.byPath[path+".gz"])
+// sameFile returns the position of a file that is still the same file of the
+// file system, under any name, or nil.
+func (m *matcher) sameFile(h *fileHead) *filePosition {
+	if h.id == "" {
+		return nil
 	}
-	for _, p := range same {
-		if h.begins(p) {
+	for _, p := range m.byFile[h.id] {
+		if !m.taken[p] && h.begins(p) {
 			m.taken[p] = true
 			return p
 		}
@@ -184,12 +204,34 @@ func (m *matcher) sameName(h *fileHead) *filePosition {
 	return nil
 }
 
-// renamed returns the oldest position of a file with a new name, or nil.
+// sameName returns the position of a file that still has its old name, or the
+// position of its skipped copy, or nil.
+//
+// Without replaced, the file must be long enough for the position, or be the
+// same file of the file system. With replaced, sameName also returns the
+// position of a longer file with the same head, because the longer file may
+// have been replaced by its beginning.
+func (m *matcher) sameName(h *fileHead, replaced bool) *filePosition {
+	path := filepath.Clean(h.path)
+	same := m.byPath[path]
+	if m.skipped[path+".gz"] {
+		same = slices.Concat(same, m.byPath[path+".gz"])
+	}
+	for _, p := range same {
+		if !m.taken[p] && h.begins(p) && (replaced || !h.mayReplace(p)) {
+			m.taken[p] = true
+			return p
+		}
+	}
+	return nil
+}
+
+// renamed returns the position of a file with a new name, or nil.
 func (m *matcher) renamed(h *fileHead) *filePosition {
-	var oldest *filePosition
+	var first *filePosition
 	consider := func(p *filePosition) bool {
-		if (oldest == nil || p.id < oldest.id) && !m.taken[p] && h.wasRenamed(p) && h.begins(p) && m.leftItsName(p) {
-			oldest = p
+		if (first == nil || comparePositions(p, first) < 0) && !m.taken[p] && h.wasRenamed(p) && h.begins(p) && m.leftItsName(p) {
+			first = p
 			return true
 		}
 		return false
@@ -204,12 +246,9 @@ func (m *matcher) renamed(h *fileHead) *filePosition {
 		if h.packed {
 			h.readTails(same...)
 		}
-		for i := 0; i < len(same) && !consider(same[i]); { // the oldest is the first
+		for i := 0; i < len(same) && !consider(same[i]); {
 			i++
 		}
-	}
-	for _, p := range m.byFile[h.id] {
-		consider(p)
 	}
 	name := stem(h.path)
 	for n := range len(name) {
@@ -217,10 +256,10 @@ func (m *matcher) renamed(h *fileHead) *filePosition {
 			consider(p)
 		}
 	}
-	if oldest != nil {
-		m.taken[oldest] = true
+	if first != nil {
+		m.taken[first] = true
 	}
-	return oldest
+	return first
 }
 
 // leftItsName reports whether the old name is free, or another file has the old
@@ -229,7 +268,7 @@ func (m *matcher) leftItsName(p *filePosition) bool {
 	left, ok := m.left[p]
 	if !ok {
 		h, err := readHead(p.Path, maxHead)
-		left = err != nil || !h.begins(p)
+		left = err != nil || !h.begins(p) || h.mayReplace(p)
 		m.left[p] = left
 	}
 	return left
@@ -251,7 +290,7 @@ func (f *files) match(ctx context.Context, known []*filePosition) ([]*streamFile
 	}
 	unread := f.unread.Load()
 	found := unread == nil
-	others := map[int]*fileHead{} // the files without their old names
+	others := map[int]*fileHead{} // the files without a position yet
 	for i, path := range f.paths {
 		if skipped[filepath.Clean(path)] {
 			continue
@@ -264,10 +303,20 @@ func (f *files) match(ctx context.Context, known []*filePosition) ([]*streamFile
 			return nil, err
 		}
 		found = found || h.begins(unread) && (samePath(path, unread.Path) || h.wasRenamed(unread))
-		if p := m.sameName(h); p != nil {
+		if p := m.sameFile(h); p != nil {
 			take(i, h, p.id, p.Offset, p.Lines)
 		} else {
 			others[i] = h
+		}
+	}
+	// A new log may begin with the same header as the log before. So a name
+	// decides only if no file is the file of the position.
+	for i := range f.paths {
+		if h := others[i]; h != nil {
+			if p := m.sameName(h, false); p != nil {
+				take(i, h, p.id, p.Offset, p.Lines)
+				delete(others, i)
+			}
 		}
 	}
 	f.unread.CompareAndSwap(unread, nil)
@@ -283,6 +332,16 @@ func (f *files) match(ctx context.Context, known []*filePosition) ([]*streamFile
 			return nil, fmt.Errorf("source: Files: %w", context.Cause(ctx))
 		}
 		if p := m.renamed(h); p != nil {
+			take(i, h, p.id, p.Offset, p.Lines)
+			delete(others, i)
+		}
+	}
+	for i := range f.paths {
+		h := others[i]
+		if h == nil {
+			continue
+		}
+		if p := m.sameName(h, true); p != nil { // the reader of the file finds the error
 			take(i, h, p.id, p.Offset, p.Lines)
 			continue
 		}

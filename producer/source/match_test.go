@@ -169,6 +169,80 @@ func TestShortLogRotated(t *testing.T) {
 	check(known, "", "a.log.3.gz", "a.log.1", "a.log")
 }
 
+// TestOnlyHeaderRotated rotates a log that has only a header. The next log
+// begins with the same header, and gets the name of the log before.
+func TestOnlyHeaderRotated(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	log := writeFile(t, dir, "a.log", "H\n")
+	if h, err := readHead(log, maxHead); err != nil || h.id == "" {
+		t.Skip("the file system has no id of a file", err)
+	}
+	_, known := readFiles(t, nil, log)
+	rename := func(from, to string) {
+		t.Helper()
+		if err := os.Rename(at(from), at(to)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rename("a.log", "a.log.1")
+	writeFile(t, dir, "a.log", "H\n1\n")
+	got, known := readFiles(t, known, at("a.log.1"), log)
+	if want := "a.log:H a.log:1"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	rename("a.log.1", "a.log.2")
+	rename("a.log", "a.log.1")
+	writeFile(t, dir, "a.log", "H\n2\n")
+	if got, _ = readFiles(t, known, at("a.log.2"), at("a.log.1"), log); got != "a.log:H a.log:2" {
+		t.Errorf("got %q", got)
+	}
+}
+
+// TestLongHeaderRotated rotates logs that begin with the same long header. A
+// shorter log is not the beginning of the log before.
+func TestLongHeaderRotated(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	header := strings.Repeat("H\n", maxHead)
+	long := header + strings.Repeat("L\n", 100)
+	at := func(name string) string { return filepath.Join(dir, name) }
+	log := writeFile(t, dir, "a.log", long)
+	if h, err := readHead(log, maxHead); err != nil || h.id == "" {
+		t.Skip("the file system has no id of a file", err)
+	}
+	rest := func(known []Position, names ...string) (string, []Position) {
+		t.Helper()
+		var paths []string
+		for _, name := range names {
+			paths = append(paths, at(name))
+		}
+		got, known := readFiles(t, known, paths...)
+		for _, name := range names {
+			got = strings.TrimSpace(strings.ReplaceAll(got+" ", name+":H ", ""))
+		}
+		return got, known
+	}
+	_, known := rest(nil, "a.log")
+	if err := os.Rename(log, at("a.log.1")); err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, dir, "a.log", header+"1\n")
+	got, known := rest(known, "a.log", "a.log.1")
+	if got != "a.log:1" {
+		t.Errorf("got %q", got)
+	}
+	if err := os.Remove(at("a.log.1")); err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, dir, "a.log.1.gz", long)
+	writeFile(t, dir, "a.log.2.gz", header+"2\n") // an older log that was never read
+	if got, _ = rest(known, "a.log.2.gz", "a.log.1.gz", "a.log"); got != "a.log.2.gz:2" {
+		t.Errorf("got %q", got)
+	}
+}
+
 // TestCompressedCopy reads a log and its compressed copy, which both exist
 // while gzip works.
 func TestCompressedCopy(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"time"
+	"unicode/utf8"
 
 	"github.com/avroline/avroline/producer"
 	"github.com/avroline/avroline/producer/internal/transport"
@@ -78,12 +79,17 @@ func DeadLetter(topic string) BadHandler {
 	}
 }
 
-// shorten shortens a text. The text may come from another program.
+// shorten shortens a text, and does not cut a character in two. The text may
+// come from another program.
 func shorten(s string, most int) string {
 	if len(s) <= most {
 		return s
 	}
-	return s[:most] + fmt.Sprintf("… (%d bytes)", len(s))
+	end := most
+	for end > most-utf8.UTFMax && !utf8.RuneStart(s[end]) {
+		end--
+	}
+	return s[:end] + fmt.Sprintf("… (%d bytes)", len(s))
 }
 
 // messageOffset is the position of a message: topic, partition and offset.

@@ -119,8 +119,10 @@ func TestParseJSONAndCSV(t *testing.T) {
 			t.Errorf("%s: %s", format, diff)
 		}
 	}
-	for _, bad := range []string{`{"url":"/a","ip":"h"}`, `{"at":"today","url":"/a","ip":"h"}`, `{"at":1,"url":"/a"}`, `[1]`, `{"at":1,"url":"/","ip":"h"} x`, `{"at":1,"ip":"h","url":"/","status":"ok"}`, `{"at":1,"url":"/","ip":"h"}}`, `{"at":1,"url":"/","ip":"h"}]`,
-		`{"at":1431857103000000,"url":"/","ip":"h"}`, `{"at":-1431857103000000000,"url":"/","ip":"h"}`} {
+	for _, bad := range []string{
+		`{"url":"/a","ip":"h"}`, `{"at":"today","url":"/a","ip":"h"}`, `{"at":1,"url":"/a"}`, `[1]`, `{"at":1,"url":"/","ip":"h"} x`, `{"at":1,"ip":"h","url":"/","status":"ok"}`, `{"at":1,"url":"/","ip":"h"}}`, `{"at":1,"url":"/","ip":"h"}]`,
+		`{"at":1431857103000000,"url":"/","ip":"h"}`, `{"at":-1431857103000000000,"url":"/","ip":"h"}`,
+	} {
 		if err := parseJSON([]byte(bad), new(clicks.ClickEvent)); err == nil {
 			t.Errorf("%s was taken", bad)
 		}

@@ -353,7 +353,7 @@ func (p *progress) lackingReplicas(partitions []string) error {
 	defer p.mu.Unlock()
 	for _, name := range partitions {
 		err := p.underReplicated[name[:strings.LastIndexByte(name, '[')]]
-		if all, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // of errors.Join
+		if all, ok := err.(interface{ Unwrap() []error }); ok {
 			return all.Unwrap()[0]
 		}
 	}

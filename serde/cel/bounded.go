@@ -108,18 +108,28 @@ func join(list traits.Lister, sep string) ref.Val {
 	return types.String(out.String())
 }
 
+// operands evaluates the two arguments of a call. If an argument fails, failed
+// is the result of the call.
+func operands(c interpreter.InterpretableCall, vars interpreter.Activation) (a, b, failed ref.Val) {
+	args := c.Args()
+	a, b = args[0].Eval(vars), args[1].Eval(vars)
+	switch {
+	case types.IsUnknownOrError(a):
+		return a, b, a
+	case types.IsUnknownOrError(b):
+		return a, b, b
+	}
+	return a, b, nil
+}
+
 // boundedMatch is a call of matches.
 type boundedMatch struct{ interpreter.InterpretableCall }
 
 // Eval evaluates the call.
 func (c boundedMatch) Eval(vars interpreter.Activation) ref.Val {
-	args := c.Args()
-	a, b := args[0].Eval(vars), args[1].Eval(vars)
-	switch {
-	case types.IsUnknownOrError(a):
-		return a
-	case types.IsUnknownOrError(b):
-		return b
+	a, b, failed := operands(c, vars)
+	if failed != nil {
+		return failed
 	}
 	text, isText := a.(types.String)
 	expr, isExpr := b.(types.String)
@@ -189,13 +199,9 @@ type countedCompare struct{ interpreter.InterpretableCall }
 
 // Eval evaluates the comparison.
 func (c countedCompare) Eval(vars interpreter.Activation) ref.Val {
-	args := c.Args()
-	a, b := args[0].Eval(vars), args[1].Eval(vars)
-	switch {
-	case types.IsUnknownOrError(a):
-		return a
-	case types.IsUnknownOrError(b):
-		return b
+	a, b, failed := operands(c, vars)
+	if failed != nil {
+		return failed
 	}
 	_, isMap := b.(traits.Mapper)
 	lookup := isMap && c.Function() == operators.In

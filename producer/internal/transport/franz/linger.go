@@ -167,16 +167,10 @@ func (l *linger) run(ctx context.Context) {
 		var pause time.Duration
 		now, due, pause = l.take(now[:0], due[:0], time.Now())
 		for _, p := range now {
-			p.mu.Lock()
-			p.hurries = false
-			p.mu.Unlock()
-			p.give()
+			p.give(&p.hurries)
 		}
 		for _, p := range due {
-			p.mu.Lock()
-			p.lingers = false
-			p.mu.Unlock()
-			p.give()
+			p.give(&p.lingers)
 		}
 		clear(now)
 		clear(due)

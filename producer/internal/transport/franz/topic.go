@@ -323,12 +323,14 @@ func (p *partition) giveToKgo(given recordList, first uint64) {
 	}
 }
 
-// give gives the waiting messages to kgo. Only the goroutine of linger calls
-// give. Publishers add messages meanwhile, because they need only p.mu.
-func (p *partition) give() {
+// give gives the waiting messages to kgo, and clears listed, which is p.lingers
+// or p.hurries. Only the goroutine of linger calls give. Publishers add
+// messages meanwhile, because they need only p.mu.
+func (p *partition) give(listed *bool) {
 	p.giving.Lock()
 	defer p.giving.Unlock()
 	p.mu.Lock()
+	*listed = false
 	given, first := p.take()
 	p.mu.Unlock()
 	p.giveToKgo(given, first)

@@ -1,6 +1,7 @@
 package outbox
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"database/sql/driver"
@@ -516,28 +517,30 @@ func (b *Inbox[In]) advance(ctx context.Context, tx *sql.Tx, p topicPartition, t
 	if from < 0 {
 		_, err := tx.ExecContext(ctx, b.dialect.query("INSERT INTO "+table+" (group_id, topic, partition_number, next_offset) VALUES (?, ?, ?, ?)"),
 			b.group, p.topic, p.number, to)
-		switch {
-		case isAborted(err):
-			return aborted(err)
-		case isDenied(err):
-			return b.deniedError(err)
-		case err != nil:
-			return fmt.Errorf("%w, or: %w", errConflict, databaseError{err})
+		if err != nil {
+			return cmp.Or(b.refusal(err), fmt.Errorf("%w, or: %w", errConflict, databaseError{err}))
 		}
 		return nil
 	}
 	done, err := tx.ExecContext(ctx, b.dialect.query("UPDATE "+table+" SET next_offset = ? WHERE group_id = ? AND topic = ? AND partition_number = ? AND next_offset = ?"),
 		to, b.group, p.topic, p.number, from)
+	if err != nil {
+		return cmp.Or(b.refusal(err), error(databaseError{err}))
+	}
+	if n, err := done.RowsAffected(); err != nil || n != 1 {
+		return errors.Join(errConflict, err)
+	}
+	return nil
+}
+
+// refusal returns the permanent error of a refused statement of the inbox, or
+// nil if another attempt may succeed.
+func (b *Inbox[In]) refusal(err error) error {
 	switch {
 	case isAborted(err):
 		return aborted(err)
 	case isDenied(err):
 		return b.deniedError(err)
-	case err != nil:
-		return databaseError{err}
-	}
-	if n, err := done.RowsAffected(); err != nil || n != 1 {
-		return errors.Join(errConflict, err)
 	}
 	return nil
 }

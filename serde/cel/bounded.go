@@ -122,8 +122,24 @@ func operands(c interpreter.InterpretableCall, vars interpreter.Activation) (a, 
 	return a, b, nil
 }
 
-// boundedMatch is a call of matches.
-type boundedMatch struct{ interpreter.InterpretableCall }
+// boundedMatch is a call of matches. literal is the compiled pattern if the
+// pattern is a literal in the rule, and otherwise nil.
+type boundedMatch struct {
+	interpreter.InterpretableCall
+	literal *regexp.Regexp
+}
+
+func newBoundedMatch(call interpreter.InterpretableCall) boundedMatch {
+	m := boundedMatch{InterpretableCall: call}
+	if args := call.Args(); len(args) == 2 {
+		if pattern, ok := args[1].(interpreter.InterpretableConst); ok {
+			if expr, ok := pattern.Value().(types.String); ok {
+				m.literal, _ = regexp.Compile(string(expr)) // Eval reports an error
+			}
+		}
+	}
+	return m
+}
 
 // Eval evaluates the call.
 func (c boundedMatch) Eval(vars interpreter.Activation) ref.Val {
@@ -136,10 +152,11 @@ func (c boundedMatch) Eval(vars interpreter.Activation) ref.Val {
 	if !isText || !isExpr {
 		return types.NewErr("no such overload")
 	}
-	return matches(string(text), string(expr))
+	return matches(string(text), string(expr), c.literal)
 }
 
-func matches(text, expr string) ref.Val {
+// matches reports whether text matches expr. compiled may be nil.
+func matches(text, expr string, compiled *regexp.Regexp) ref.Val {
 	if len(text) > maxMatch/maxRepeat/max(1, len(expr)) {
 		parsed, err := syntax.Parse(expr, syntax.Perl)
 		if err != nil {
@@ -153,9 +170,11 @@ func matches(text, expr string) ref.Val {
 			return types.WrapErr(errTooMuch)
 		}
 	}
-	compiled, err := regexp.Compile(expr)
-	if err != nil {
-		return types.WrapErr(err)
+	if compiled == nil {
+		var err error
+		if compiled, err = regexp.Compile(expr); err != nil {
+			return types.WrapErr(err)
+		}
 	}
 	return types.Bool(compiled.MatchString(text))
 }

@@ -292,7 +292,7 @@ func BenchmarkField(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	for _, expr := range []string{"value + 'x'", "message.a[0] == 'b' ; value + 'x'"} {
+	for _, expr := range []string{"value + 'x'", "value.matches('^[a-z]+$') ? value : ''", "message.a[0] == 'b' ; value + 'x'"} {
 		for _, n := range []int{1000, 16000} {
 			b.Run(fmt.Sprintf("%s/%d", expr, n), func(b *testing.B) {
 				data, err := g.Append(nil, map[string]any{"a": slices.Repeat([]any{"a"}, n)})
@@ -521,7 +521,7 @@ func TestBoundedFunctions(t *testing.T) {
 	results := 0
 	for _, expr := range []string{
 		"s.indexOf(sub)", "s.lastIndexOf(sub)", "s.indexOf(sub, n)", "s.lastIndexOf(sub, n)", "s.replace(sub, 'xy')", "s.replace(sub, 'xy', n)",
-		"[s, sub].join()", "[s, sub].join('日')", "[s, dyn(n)].join()", "s.matches(sub)", "matches(s, '^' + sub)", "dyn(n).matches(s)", "s.matches(dyn(n))",
+		"[s, sub].join()", "[s, sub].join('日')", "[s, dyn(n)].join()", "s.matches(sub)", "s.matches('^a+$')", "s.matches('(')", "matches(s, '^' + sub)", "dyn(n).matches(s)", "s.matches(dyn(n))",
 		"s == sub", "s != sub", "s in [sub, 'a']", "s in {sub: n}", "dyn(s) in dyn(n)", "[s, dyn(1)] == [sub, dyn(1.0)]", "{s: [n]} != {sub: [3]}",
 		"1/n == 1", "n in [1/n]", "[1/n] != [n]", "'%s %s %d'.format([s, [sub], n])", "'%d'.format([1/n])",
 	} {

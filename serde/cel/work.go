@@ -131,7 +131,7 @@ func countCalls(i interpreter.Interpretable) (interpreter.Interpretable, error) 
 	case operators.Equals, operators.NotEquals, operators.In:
 		return countedCompare{call}, nil
 	case overloads.Matches:
-		return boundedMatch{call}, nil
+		return newBoundedMatch(call), nil
 	case "format":
 		return countedFormat{countedCall{call}}, nil
 	}

@@ -25,6 +25,28 @@ type run struct {
 	stamped  bool      // the broker has set the time of the messages
 	time     time.Time // of the last outcome, if not stamped
 	outcomes []transport.Outcome
+
+	chunk *chunk // of the last message that ended
+	ended int32  // messages of chunk that ended, and are not counted there yet
+}
+
+// release marks a message of the run as ended. The messages of a chunk usually
+// end one after the other, so release counts them without atomic operations.
+func (n *run) release(r *record, chunks *chunkPool) {
+	r.forget()
+	if r.chunk != n.chunk {
+		n.drop(chunks)
+		n.chunk = r.chunk
+	}
+	n.ended++
+}
+
+// drop counts the ended messages in their chunk.
+func (n *run) drop(chunks *chunkPool) {
+	if n.ended > 0 {
+		chunks.drop(n.chunk, n.ended)
+		n.chunk, n.ended = nil, 0
+	}
 }
 
 // begin begins a run after the outcome of a batch's first message. The caller
@@ -67,6 +89,7 @@ func (c *client) endRun() {
 	n := &c.run
 	p, first := n.batch.part, n.batch.first
 	n.batch = nil
+	n.drop(&c.chunks)
 	p.mu.Lock()
 	resume := p.end(n.next - first)
 	p.mu.Unlock()
@@ -80,7 +103,7 @@ func (c *client) handlePromise(kr *kgo.Record, err error) {
 	r := kr.Context.(*recordContext).record
 	if c.run.batch != nil {
 		if c.run.add(r, kr, err) {
-			c.chunks.release(r)
+			c.run.release(r, &c.chunks)
 			if c.run.complete() {
 				c.endRun()
 			}
@@ -123,7 +146,7 @@ func (c *client) handlePromise(kr *kgo.Record, err error) {
 	if b != nil && kr.Offset >= 0 && !p.newSequenceBegun && !p.someExpired && r.index == b.first && b.count > 1 {
 		c.run.begin(b, o, kr.Timestamp, stamped)
 		p.mu.Unlock()
-		c.chunks.release(r)
+		c.run.release(r, &c.chunks)
 		return
 	}
 	retried := err != nil && p.retries(&o)

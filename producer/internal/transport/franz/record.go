@@ -254,10 +254,19 @@ func (p *chunkPool) drop(c *chunk, n int32) {
 
 // release marks a message as ended.
 func (p *chunkPool) release(r *record) {
-	r.Key, r.Value = nil, nil // they may be the last use of a chunk's earlier memory
+	r.forget()
+	p.drop(r.chunk, 1)
+}
+
+// forget forgets the parts of an ended message. Key and Value of a small
+// message stay until the record is used again, because they are in the chunk's
+// buffer or in an earlier, smaller one.
+func (r *record) forget() {
+	if r.size > maxShared {
+		r.Key, r.Value = nil, nil
+	}
 	if len(r.Headers) > 0 {
 		clear(r.Headers)
 		r.Headers = r.Headers[:0]
 	}
-	p.drop(r.chunk, 1)
 }

@@ -63,6 +63,46 @@ func TestChunkMemory(t *testing.T) {
 	}
 }
 
+// TestRunReturnsChunks checks that a run gives back the chunks of all its
+// messages, also if the messages of two chunks take turns.
+func TestRunReturnsChunks(t *testing.T) {
+	t.Parallel()
+	var k client
+	var n run
+	chunks := map[*chunk]bool{}
+	fill := func() (records []*record) {
+		p := &partition{active: &active{handed: chunkRecords}, topic: &topic{client: &k}}
+		for range 3*chunkRecords + 1 {
+			r := p.copy(new(transport.Message), 0)
+			records = append(records, r)
+			chunks[r.chunk] = true
+		}
+		p.finishChunk()
+		return records
+	}
+	a, b := fill(), fill()
+	for i := range a {
+		n.release(a[i], &k.chunks)
+		if i%3 != 0 {
+			n.release(b[i], &k.chunks)
+		}
+	}
+	for i := range b {
+		if i%3 == 0 {
+			n.release(b[i], &k.chunks)
+		}
+	}
+	n.drop(&k.chunks)
+	for c := range chunks {
+		if left := c.left.Load(); left != 0 || c.used != 0 {
+			t.Errorf("a chunk has %d messages, of %d", left, c.used)
+		}
+	}
+	if len(chunks) != 8 {
+		t.Errorf("%d chunks, want 8", len(chunks))
+	}
+}
+
 // TestLastTimestamp checks that the last allowed timestamp survives kgo's
 // conversion to nanoseconds, and that the next one is refused.
 func TestLastTimestamp(t *testing.T) {

@@ -68,7 +68,14 @@ func (t *Topic[R]) encodeAlone(ctx context.Context, serializer *serde.Serializer
 		}
 	}
 	s := takeOutgoing(t.encoder(serializer))
-	defer s.free()
+	defer func() {
+		if s.step != noStep {
+			if v := recover(); v != nil {
+				err = s.panicked(v)
+			}
+		}
+		s.free()
+	}()
 	if err := t.encode(ctx, s, m.Value, m); err != nil {
 		return e, err
 	}

@@ -42,7 +42,7 @@ func ToPartition(n int32) Partition { return Partition{n + 1} }
 // outgoing is a message on its way to the engine. A pool keeps the memory.
 type outgoing struct {
 	bound     *boundTopic
-	step      string // the running step, for a PanicError
+	step      string // the user's code that runs now, for a PanicError; or noStep
 	buf       []byte // key, then value; never nil, because a nil key is no key
 	keyed     bool   // there is a key, possibly empty
 	keyEnd    int
@@ -82,6 +82,7 @@ func (s *outgoing) free() {
 	s.buf, s.keyed, s.message.Key, s.message.Value = s.buf[:0], false, nil, nil
 	s.message.HasTimestamp, s.message.Timestamp = false, 0
 	s.timestamp = time.Time{}
+	s.step = noStep
 	s.ids = idHeaders{}
 	if len(s.headers) > 0 {
 		clear(s.headers)
@@ -166,11 +167,18 @@ func copyForeign[T any](mine, made []T) []T {
 	return append(mine[:0], made...)
 }
 
-// recoverInto turns a panic of user code into an error. Call it with defer.
-func (s *outgoing) recoverInto(err *error) {
-	if v := recover(); v != nil {
-		*err = &PanicError{In: s.step, Value: v, Stack: debug.Stack()}
+const (
+	noStep          = "" // a panic is a fault of this library, and goes on
+	partitionerStep = "the partitioner"
+)
+
+// panicked returns the error of a panic of the user's code with the value v.
+func (s *outgoing) panicked(v any) error {
+	err := &PanicError{In: s.step, Value: v, Stack: debug.Stack()}
+	if s.step == partitionerStep {
+		return err
 	}
+	return encodeError{err}
 }
 
 // resetHeaders empties the message's headers, and keeps their memory if it is

@@ -128,13 +128,21 @@ func (t *Topic[R]) publishHooked(ctx context.Context, p *publisher, r R, m *Mess
 	return err
 }
 
-func (t *Topic[R]) publishTo(ctx context.Context, p *publisher, s *outgoing, r R, m *Message[R], callback Callback, future *Future, block bool) error {
-	defer s.free()
+func (t *Topic[R]) publishTo(ctx context.Context, p *publisher, s *outgoing, r R, m *Message[R], callback Callback, future *Future, block bool) (err error) {
+	// One recover for all of the user's code, because each takes time even if
+	// nothing panics.
+	defer func() {
+		if s.step != noStep {
+			if v := recover(); v != nil {
+				err = engine.NotSent(t.name, -1, s.panicked(v))
+			}
+		}
+		s.free()
+	}()
 	if t.err != nil {
 		return engine.NotSent(t.name, -1, t.err)
 	}
 	if t.record.before != nil || t.record.after != nil {
-		var err error
 		if m, callback, err = t.intercept(ctx, p, r, m, callback, future); err != nil {
 			return engine.NotSent(t.name, -1, err)
 		}
@@ -164,9 +172,9 @@ func (t *Topic[R]) publishTo(ctx context.Context, p *publisher, s *outgoing, r R
 	return s.send(ctx, block)
 }
 
-// encode fills s from the record and the message.
+// encode fills s from the record and the message. The caller recovers a panic
+// of the user's code, as long as s.step is set.
 func (t *Topic[R]) encode(ctx context.Context, s *outgoing, r R, m *Message[R]) (err error) {
-	defer s.recoverInto(&err)
 	overriding := m != nil && m.Key.kind != keyUnset
 	tombstone := m != nil && m.Tombstone
 	switch {
@@ -203,6 +211,7 @@ func (t *Topic[R]) encode(ctx context.Context, s *outgoing, r R, m *Message[R]) 
 			s.timestamp = t.record.timestamp(r)
 		}
 	}
+	s.step = noStep
 	return nil
 }
 
@@ -242,17 +251,18 @@ func (s *outgoing) finish(ctx context.Context) error {
 }
 
 // Choose implements [engine.Chooser]. Choose returns the explicit partition, or
-// runs the partitioner.
+// runs the partitioner. publishTo recovers a panic of the partitioner.
 func (s *outgoing) Choose(n int32) (p int32, err error) {
-	defer s.recoverInto(&err)
 	if s.explicit.plus1 != 0 {
 		if p = s.explicit.plus1 - 1; p < 0 || p >= n {
 			return p, fmt.Errorf("ToPartition(%d): topic %s has partitions 0 to %d", p, s.bound.topic.Name(), n-1)
 		}
 		return p, nil
 	}
-	s.step = "the partitioner"
-	if p = s.partitioner(s.message.Key, n); p < 0 || p >= n {
+	s.step = partitionerStep
+	p = s.partitioner(s.message.Key, n)
+	s.step = noStep
+	if p < 0 || p >= n {
 		return p, fmt.Errorf("the partitioner chose %d: topic %s has partitions 0 to %d", p, s.bound.topic.Name(), n-1)
 	}
 	return p, nil

@@ -172,3 +172,68 @@ func TestOnEndEnds(t *testing.T) {
 		})
 	}
 }
+
+// TestGroupCommitCannotBegin makes calls while no transaction can begin. Each
+// call returns the reason, also a call that waits behind a commit.
+func TestGroupCommitCannotBegin(t *testing.T) {
+	t.Parallel()
+	group := producer.WithGroupCommit(10, time.Millisecond)
+	add := func(ctx context.Context, tp *producer.Transactional, events *producer.Topic[*event]) error {
+		return tp.InTx(ctx, func(tx *producer.Tx) error { return events.Add(ctx, tx, &event{Key: "a"}) })
+	}
+	t.Run("fenced", func(t *testing.T) {
+		t.Parallel()
+		w := embedded(t)
+		events := producer.NewTopic(w.topic("group", 1), producer.KeyBy(byKey))
+		id := newID(t)
+		older, newer := w.transactional(id, group), w.transactional(id, group)
+		ctx := waitCtx(t)
+		for _, tp := range []*producer.Transactional{older, newer} {
+			if err := add(ctx, tp, events); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var calls sync.WaitGroup
+		for range 20 {
+			calls.Go(func() {
+				for range 3 { // the first transaction of the zombie may notice the fence
+					if err := add(ctx, older, events); !errors.Is(err, producer.ErrFenced) || !errors.Is(err, producer.ErrNotSent) {
+						t.Errorf("zombie: %v", err)
+					}
+				}
+			})
+		}
+		calls.Wait()
+		if err := add(ctx, newer, events); err != nil {
+			t.Errorf("owner: %v", err)
+		}
+	})
+	t.Run("closed", func(t *testing.T) {
+		t.Parallel()
+		w := embedded(t)
+		events := producer.NewTopic(w.topic("group", 1), producer.KeyBy(byKey))
+		tp := w.transactional(newID(t), group)
+		ctx := waitCtx(t)
+		if err := add(ctx, tp, events); err != nil {
+			t.Fatal(err)
+		}
+		ends := w.fake.DelayAnswers(200*time.Millisecond, producertest.EndTxn)
+		first, second := make(chan error, 1), make(chan error, 1)
+		go func() { first <- add(ctx, tp, events) }()
+		if err := w.until(func() bool { return ends.Hits() > 0 }); err != nil {
+			t.Fatal(err)
+		}
+		go func() { second <- add(ctx, tp, events) }()
+		now, cancel := context.WithCancel(ctx)
+		cancel()
+		closed := tp.Close(now)
+		if err := <-first; err != nil && !errors.Is(err, producer.ErrOutcomeUnknown) {
+			t.Errorf("the call that commits: %v", err)
+		} else if err == nil && closed != nil {
+			t.Errorf("close: %v", closed)
+		}
+		if err := <-second; !errors.Is(err, producer.ErrNotSent) || !errors.Is(err, producer.ErrClosed) {
+			t.Errorf("the call that waits: %v", err)
+		}
+	})
+}

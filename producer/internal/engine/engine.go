@@ -115,7 +115,8 @@ func New(c *settings.Config, callbacks Callbacks) (*Engine, error) {
 		batch: open.BatchBytes(c), loads: map[int]int32{}, renewals: map[*client]*renewal{}, closed: make(chan struct{}),
 	}
 	k.trouble.engine = k
-	k.alive, k.die = context.WithCancel(context.Background())
+	alive, die := context.WithCancelCause(context.Background())
+	k.alive, k.die = alive, func() { die(ErrClosed) }
 	k.replacing, k.stop = context.WithCancel(context.Background())
 	k.deliverer = newDeliverer(k)
 	if _, err := k.slotLocked(k.batch); err != nil {

@@ -153,8 +153,9 @@ func (g *group) lead() {
 func (g *group) transaction(first []*member, messages int) (again []*member) {
 	ctx, cancel := context.WithCancel(g.t.engine.alive)
 	defer cancel()
-	in := first
+	in, begun := first, false
 	err := g.t.inTx(ctx, func(tx *Tx) error {
+		begun = true
 		g.mu.Lock()
 		in = slices.DeleteFunc(in, func(m *member) bool { return m.ended })
 		for _, m := range in {
@@ -187,7 +188,18 @@ func (g *group) transaction(first []*member, messages int) (again []*member) {
 	for _, m := range in {
 		m.done <- err
 	}
+	if !begun && err != nil {
+		g.refuseQueued(err)
+	}
 	return nil
+}
+
+// refuseQueued ends the queued calls with an error. No transaction could begin,
+// so no transaction takes them.
+func (g *group) refuseQueued(err error) {
+	for m := g.dequeue(); m != nil; m = g.dequeue() {
+		m.done <- err
+	}
 }
 
 // close runs just before the commit. It refuses the commit if the context of a

@@ -237,3 +237,51 @@ func TestGroupCommitCannotBegin(t *testing.T) {
 		}
 	})
 }
+
+// TestGroupCommitOutage ends the context of a call while no broker answers the
+// abort of its transaction. The call returns before the end of the outage.
+func TestGroupCommitOutage(t *testing.T) {
+	t.Parallel()
+	w := embedded(t)
+	topic := w.topic("group", 1)
+	events := producer.NewTopic(topic, producer.KeyBy(byKey))
+	tp := w.transactional(newID(t), producer.WithGroupCommit(10, time.Millisecond), producer.WithLinger(0))
+	long := waitCtx(t)
+	ctx, cancel := context.WithCancel(long)
+	defer cancel()
+	var restart func()
+	call := make(chan error, 1)
+	go func() {
+		call <- tp.InTx(ctx, func(tx *producer.Tx) error {
+			if err := events.Add(ctx, tx, &event{Key: "late"}); err != nil {
+				return err
+			}
+			if err := w.until(func() bool { return len(w.openTransactions(topic)) > 0 }); err != nil {
+				return err
+			}
+			restart = w.fake.Stop()
+			cancel()
+			return ctx.Err()
+		})
+	}()
+	limit := time.NewTimer(time.Minute)
+	defer limit.Stop()
+	select {
+	case err := <-call:
+		restart()
+		if !errors.Is(err, producer.ErrNotSent) || !errors.Is(err, context.Canceled) {
+			t.Errorf("the call: %v", err)
+		}
+	case <-limit.C:
+		restart()
+		t.Errorf("the call returned only after the outage: %v", <-call)
+	}
+	if err := tp.InTx(long, func(tx *producer.Tx) error { return events.Add(long, tx, &event{Key: "next"}) }); err != nil {
+		t.Errorf("the next call: %v", err)
+	}
+	for _, e := range w.committed(topic) {
+		if e.Key != "next" {
+			t.Errorf("%s is visible", e.Key)
+		}
+	}
+}

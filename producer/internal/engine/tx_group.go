@@ -29,8 +29,9 @@ type member struct {
 	turn       chan *Tx   // the function may run now
 	ran        chan error // the result of the function
 	done       chan error // capacity 1: the result of the call
+	running    bool       // the function runs or is about to run. Under group.mu
 	committing bool       // the commit was requested. Under group.mu
-	ended      bool       // ctx ended during the commit, so do not run again. Under group.mu
+	ended      bool       // the call has returned, so do not run again. Under group.mu
 }
 
 // memberError is the error of one call's function. The error aborts the
@@ -51,10 +52,15 @@ func (g *group) join(ctx context.Context, f func(tx *Tx) error) error {
 		return g.t.txError(ErrNotSent, ErrClosed)
 	}
 	waiting := ctx.Done()
+	grace := time.NewTimer(abortGrace)
+	defer grace.Stop()
+	grace.Stop() // until ctx ends
 	for {
 		select {
 		case tx := <-m.turn:
-			m.run(tx)
+			grace.Stop()
+			g.run(m, tx)
+			waiting = ctx.Done() // ctx may have ended meanwhile
 		case err := <-m.done:
 			return err
 		case <-waiting:
@@ -66,14 +72,24 @@ func (g *group) join(ctx context.Context, f func(tx *Tx) error) error {
 				return g.t.txError(ErrOutcomeUnknown, fmt.Errorf("waiting for the commit: %w", ContextError(ctx)))
 			}
 			g.wake() // the leader aborts and removes the call
+			grace.Reset(abortGrace)
+		case <-grace.C:
+			if g.leavesAborted(m) {
+				return g.t.txError(ErrNotSent, g.t.engine.trouble.explain(fmt.Errorf("waiting for the abort: %w", ContextError(ctx))))
+			}
 		}
 	}
 }
 
 // run runs the function on the call's own goroutine.
-func (m *member) run(tx *Tx) {
+func (g *group) run(m *member, tx *Tx) {
 	err := errPanicked
-	defer func() { m.ran <- err }() // also after a panic, so that the leader aborts
+	defer func() { // also after a panic, so that the leader aborts
+		g.mu.Lock()
+		m.running = false
+		g.mu.Unlock()
+		m.ran <- err
+	}()
 	err = m.f(tx)
 }
 
@@ -103,6 +119,16 @@ func (g *group) leaves(m *member) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	m.ended = m.committing
+	return m.ended
+}
+
+// leavesAborted reports whether a call whose context has ended must return,
+// because the abort takes too long. close refuses to commit a transaction with
+// the call. leavesAborted returns false if the function is about to run.
+func (g *group) leavesAborted(m *member) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	m.ended = !m.running
 	return m.ended
 }
 
@@ -163,7 +189,7 @@ func (g *group) transaction(first []*member, messages int) (again []*member) {
 		}
 		g.mu.Unlock()
 		for _, m := range in {
-			if err := m.give(tx); err != nil {
+			if err := g.give(m, tx); err != nil {
 				return err
 			}
 		}
@@ -227,12 +253,16 @@ func memberOf(in []*member) error {
 }
 
 // give runs one call's function in the transaction.
-func (m *member) give(tx *Tx) error {
-	if err := memberOf([]*member{m}); err != nil {
+func (g *group) give(m *member, tx *Tx) error {
+	g.mu.Lock()
+	err := memberOf([]*member{m})
+	m.running = err == nil
+	g.mu.Unlock()
+	if err != nil {
 		return err
 	}
 	m.turn <- tx
-	err := <-m.ran
+	err = <-m.ran
 	if broken := tx.broken.Load(); broken != nil {
 		return *broken
 	}
@@ -250,7 +280,7 @@ func (g *group) gather(tx *Tx, in *[]*member, messages int) error {
 	for tx.added.Load() < int64(messages) {
 		if m := g.dequeue(); m != nil {
 			*in = append(*in, m)
-			if err := m.give(tx); err != nil {
+			if err := g.give(m, tx); err != nil {
 				return err
 			}
 			continue

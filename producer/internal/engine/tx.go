@@ -252,6 +252,7 @@ type Tx struct {
 	onEnd  []func(err error)
 	begun  time.Time             // set if there is a callback
 	first  atomic.Int64          // Engine.now at the first message or offset; 0 if there is none
+	wall   atomic.Int64          // the same moment on the wall clock, Unix nanoseconds; 0 if there is none
 	added  atomic.Int64          // messages
 	broken atomic.Pointer[error] // the first error after which only an abort is possible
 	// refused is the error of the first refused message since the last
@@ -370,8 +371,8 @@ func (tx *Tx) end() {
 
 // start notes the time of the first message or offset.
 func (tx *Tx) start() {
-	if tx.first.Load() == 0 {
-		tx.first.CompareAndSwap(0, tx.engine.now())
+	if tx.first.Load() == 0 && tx.first.CompareAndSwap(0, tx.engine.now()) {
+		tx.wall.Store(time.Now().UnixNano())
 	}
 }
 
@@ -383,6 +384,18 @@ func (tx *Tx) open() time.Duration {
 		return 0
 	}
 	return time.Duration(tx.engine.now() - first)
+}
+
+// mayHaveTimedOut reports whether the coordinator may have aborted the
+// transaction because of the transaction timeout. The monotonic clock stops
+// while the machine is suspended, so the wall clock counts too.
+func (tx *Tx) mayHaveTimedOut() bool {
+	timeout := tx.engine.config.TransactionTimeout
+	if tx.open() >= timeout {
+		return true
+	}
+	wall := tx.wall.Load()
+	return wall != 0 && time.Duration(time.Now().UnixNano()-wall) >= timeout
 }
 
 // TransactionEvent is a step of a transaction.

@@ -405,7 +405,7 @@ func (t *Transactional) afterAbort(ctx context.Context, tx *Tx, took time.Durati
 // in the same way for a transaction that timed out. A timeout is possible only
 // if the transaction timeout has passed since the first message.
 func (t *Transactional) classifyFence(err *transport.Error, tx *Tx) error {
-	late := tx.open() >= t.engine.config.TransactionTimeout
+	late := tx.mayHaveTimedOut()
 	switch {
 	case isFence(err) && !late:
 		return ErrFenced

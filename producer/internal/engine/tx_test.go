@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -47,6 +48,36 @@ func TestUnknownTopicOfOffset(t *testing.T) {
 			}
 			if again, _ := tr.afterAbort(t.Context(), &Tx{engine: e}, 0, c.cause); again != c.again {
 				t.Errorf("again %t, want %t", again, c.again)
+			}
+		})
+	}
+}
+
+// TestSuspended fences a transaction after the machine was suspended for longer
+// than the transaction timeout. The monotonic clock has not counted the pause.
+// The coordinator has aborted the transaction because of its age, so the
+// producer goes on.
+func TestSuspended(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		pause time.Duration
+		want  error
+	}{
+		"not suspended":         {0, ErrFenced},
+		"for a short time":      {time.Minute / 2, ErrFenced},
+		"longer than allowed":   {2 * time.Minute, ErrTxTimedOut},
+		"the clock turned back": {-2 * time.Minute, ErrFenced},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := &Engine{config: &settings.Config{TransactionTimeout: time.Minute}}
+			tr, tx := &Transactional{engine: e}, &Tx{engine: e}
+			tx.start()
+			tx.wall.Add(-int64(c.pause))
+			again, err := tr.afterAbort(t.Context(), tx, 0, &transport.Error{Code: transport.Fenced})
+			timedOut := errors.Is(c.want, ErrTxTimedOut)
+			if !errors.Is(err, c.want) || again != timedOut || (tr.fenced == nil) != timedOut {
+				t.Errorf("again %t, fenced %v: %v", again, tr.fenced, err)
 			}
 		})
 	}

@@ -35,3 +35,18 @@ func TestPercentInTheName(t *testing.T) {
 		}
 	}
 }
+
+// TestFunctionsOfMySQL checks that the statements do without functions that
+// MySQL 9.7 does not have without an optional component.
+func TestFunctionsOfMySQL(t *testing.T) {
+	t.Parallel()
+	schema, err := Schema(MySQL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, function := range []string{"MD5(", "SHA1(", "SHA("} {
+		if strings.Contains(schema, function) {
+			t.Errorf("%s) is missing in MySQL 9.7:\n%s", function, schema)
+		}
+	}
+}

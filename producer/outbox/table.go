@@ -206,7 +206,7 @@ func (t *Table) schema() []string {
 			// With binlog_format=STATEMENT, each replica runs this statement
 			// too. The binary log has the time and the seeds of RAND, so the
 			// replica gets the same value. UUID would give another value.
-			"INSERT IGNORE INTO " + t.quotedState() + " (name, value) VALUES ('database', MD5(CONCAT(NOW(6), RAND(), RAND())))",
+			"INSERT IGNORE INTO " + t.quotedState() + " (name, value) VALUES ('database', LEFT(SHA2(CONCAT(NOW(6), RAND(), RAND()), 256), 32))",
 		}
 	default:
 		return []string{

@@ -340,6 +340,10 @@ func (r *reader) Committed(ctx context.Context, positions []source.Position) err
 	return r.sweep(ctx) // also here, because More is not called as long as rows wait
 }
 
+// CleanupError returns the error of the last deletion of published rows. The
+// source reports the error, because the table grows.
+func (r *reader) CleanupError() error { return r.cleaner.lastError() }
+
 func joinNumbers(seqs []int64) string {
 	var b strings.Builder
 	for i, n := range seqs {

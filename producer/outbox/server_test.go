@@ -289,3 +289,52 @@ func TestPermissionIsNotABadRow(t *testing.T) {
 		t.Errorf("%d dead letters", n)
 	}
 }
+
+// TestGrants runs a relay whose user lacks permissions, and grants one after
+// the other. The relay publishes without the permission to delete rows, but
+// reports the error.
+func TestGrants(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		d     outbox.Dialect
+		other func(url string) string
+		rows  string // the permissions for the table of rows, without DELETE
+	}{
+		{outbox.PostgreSQL, func(url string) string { return strings.Replace(url, "test@", "limited@", 1) }, "SELECT"},
+		{outbox.MySQL, func(url string) string { return strings.Replace(url, "root@", "limited@", 1) }, "SELECT, UPDATE"},
+	} {
+		t.Run(tc.d.String(), func(t *testing.T) {
+			t.Parallel()
+			p := newFixture(t, tc.d)
+			p.exec("CREATE USER limited", "CREATE TABLE other (n int)", "GRANT SELECT ON other TO limited") // without a grant, MySQL refuses the connection
+			if tc.d == outbox.PostgreSQL {
+				p.exec("ALTER ROLE limited LOGIN")
+			}
+			p.write(0, 3)
+			limited := *p.server
+			limited.URL = tc.other(p.server.URL)
+			service := p.db
+			p.db = limited.Open()
+			r := p.relay()
+			p.db = service
+			defer p.running(r)()
+			failsWith := func(text string) {
+				t.Helper()
+				p.fails(r, text, func(err error) bool { return strings.Contains(err.Error(), text) })
+			}
+			failsWith("grant " + map[bool]string{true: "SELECT and DELETE", false: "SELECT, UPDATE and DELETE"}[tc.d == outbox.PostgreSQL] + " on the table")
+			p.exec("GRANT " + tc.rows + " ON outbox TO limited")
+			failsWith("grant SELECT, INSERT and UPDATE on the table")
+			p.exec("GRANT SELECT, INSERT, UPDATE ON outbox_state TO limited")
+			p.until("the events", p.published(3))
+			failsWith("delete published rows")
+			if h := r.Health(); !h.Ready || h.Degraded == nil || !strings.Contains(h.Degraded.Error(), "delete published rows") {
+				t.Errorf("%+v", h)
+			}
+			p.exec("GRANT DELETE ON outbox TO limited")
+			p.until("the deletion", func() bool { return p.count() == 0 })
+			p.until("no error", func() bool { return r.Health().Degraded == nil && r.Shards(copytest.Ctx(t))[0].Err == nil })
+			p.WantExactlyOnce(p.topic, 3)
+		})
+	}
+}

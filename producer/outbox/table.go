@@ -250,10 +250,14 @@ func (t *Table) Check(ctx context.Context, db *sql.DB) error {
 	for _, c := range t.definitions() {
 		want = append(want, c.name)
 	}
-	if err := checkColumns(ctx, db, t.name, t.quoted(), want); err != nil {
+	grants := "SELECT and DELETE"
+	if t.dialect == MySQL { // the relay numbers the rows
+		grants = "SELECT, UPDATE and DELETE"
+	}
+	if err := checkColumns(ctx, db, t.name, t.quoted(), want, grants); err != nil {
 		return err
 	}
-	if err := checkColumns(ctx, db, t.name+"_state", t.quotedState(), []string{"name", "value"}); err != nil {
+	if err := checkColumns(ctx, db, t.name+"_state", t.quotedState(), []string{"name", "value"}, "SELECT, INSERT and UPDATE"); err != nil {
 		return err
 	}
 	_, err := t.identity(ctx, db)
@@ -292,13 +296,18 @@ func (t *Table) checkVariable(ctx context.Context, db *sql.DB, name string, want
 	return nil
 }
 
-func checkColumns(ctx context.Context, db *sql.DB, name, quoted string, want []string) error {
+// checkColumns returns a [*SchemaError] if columns are missing. grants are the
+// permissions that the relay needs, for the text of an error.
+func checkColumns(ctx context.Context, db *sql.DB, name, quoted string, want []string, grants string) error {
 	// The time makes each statement different. Otherwise a driver with a cache
 	// of plans would refuse the statement after a column was added.
 	rows, err := db.QueryContext(ctx, fmt.Sprintf("SELECT * FROM %s WHERE 1 = 0 /* %d */", quoted, time.Now().UnixNano()))
 	if err != nil {
 		if ctx.Err() != nil || db.PingContext(ctx) != nil { // the database is down
 			return fmt.Errorf("outbox: table %s: %w", name, err)
+		}
+		if isDenied(err) {
+			return fmt.Errorf("outbox: table %s: %w: grant %s on the table", name, err, grants)
 		}
 		return &SchemaError{name, []string{name}, err}
 	}

@@ -111,7 +111,8 @@ type ShardHealth struct {
 	// Running is false after an error, during the pause before the next try.
 	Running bool
 	// Err is the last error. It becomes nil when a transaction is committed, or
-	// when the input has no unpublished item.
+	// when the input has no unpublished item. Err is also the error of a relay
+	// that publishes rows, but cannot delete them.
 	Err          error
 	LastCommit   time.Time // the zero time before the first commit
 	Transactions int64     // committed by this instance
@@ -131,6 +132,9 @@ func (s *Source[T]) Shards(ctx context.Context) []ShardHealth {
 	for i, h := range all {
 		h.mu.Lock()
 		out[i] = h.now
+		if out[i].Err == nil {
+			out[i].Err = h.cleanupError()
+		}
 		lagger := h.lagger
 		h.mu.Unlock()
 		out[i].Lag = Lag{Items: -1}
@@ -160,9 +164,14 @@ type shardHealth struct {
 	stopped time.Time // the time when now.Running became false because of now.Err
 	started time.Time // the time when now.Running became true
 	lagger  Lagger
+	cleanup readerWithCleanup       // nil if the reader has no cleanup of its own
 	t       *producer.Transactional // nil if closed
 	wait    wait
 }
+
+// readerWithCleanup is a reader that cleans up published items on its own
+// goroutine. CleanupError returns the error of the last attempt.
+type readerWithCleanup interface{ CleanupError() error }
 
 // wait is a step of a shard that waits for the brokers or for the input.
 type wait struct {
@@ -232,6 +241,16 @@ func (s *shardHealth) setReader(reader any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.lagger, _ = reader.(Lagger)
+	s.cleanup, _ = reader.(readerWithCleanup)
+}
+
+// cleanupError returns the error of the reader's last cleanup. The caller holds
+// the lock.
+func (s *shardHealth) cleanupError() error {
+	if s.cleanup == nil {
+		return nil
+	}
+	return s.cleanup.CleanupError()
 }
 
 func (s *shardHealth) setProducer(t *producer.Transactional) {
@@ -257,6 +276,7 @@ func (s *shardHealth) state(at time.Time) producer.Health {
 	case waits != nil:
 		h.Ready, h.Since, h.Reason, h.Degraded = false, s.wait.since.Add(s.wait.limit), waits, nil
 	case err == nil:
+		h.Degraded = errors.Join(h.Degraded, s.cleanupError())
 	case !s.now.Running:
 		h.Ready, h.Since, h.Reason, h.Degraded = false, s.stopped, err, nil
 	case at.Sub(s.failing) >= failingAfter:

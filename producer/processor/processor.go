@@ -287,16 +287,28 @@ func (p *Processor[In]) process(ctx context.Context) error {
 	p.resumeOffsets = nil
 	var ofFunction error
 	err := p.t.InTxOnce(ctx, func(tx *producer.Tx) error {
+		var poisoned error
 		for _, m := range p.batch {
-			if err := p.handleObserved(ctx, tx, m); err != nil {
-				if tx.Err() == nil {
-					ofFunction = err
-				}
+			err := p.handleObserved(ctx, tx, m)
+			switch {
+			case err == nil:
+			case tx.Err() != nil:
+				return err
+			case p.isPoisoned(err):
+				// The transaction must be aborted. The other messages are
+				// handled too, so one abort is enough for all of them.
+				poisoned = err
+			default:
+				ofFunction = err
 				return err
 			}
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
+		}
+		if poisoned != nil {
+			ofFunction = poisoned
+			return poisoned
 		}
 		return tx.SendOffsets(ctx, offsetsToCommit(p.batch), p.in.member)
 	})

@@ -253,6 +253,31 @@ func TestDeadLetters(t *testing.T) {
 	}
 }
 
+// TestAllPoisoned refuses every message of a batch. The dead letters of the
+// batch are written once, and not again for each poisoned message.
+func TestAllPoisoned(t *testing.T) {
+	t.Parallel()
+	w := copytest.Brokers(t)
+	c := newCopyJob(w, 1)
+	dead := w.Topic("dead", 1)
+	c.onBad = processor.DeadLetter(dead)
+	c.each = func(context.Context, *producer.Tx, processor.Consumed[event]) error {
+		return processor.Poison(copytest.ErrOnPurpose)
+	}
+	const n = 200
+	w.Seed(c.reg, c.in, n, nil)
+	if err := run(t, c.processor(copytest.NewID(t)), func() bool { return w.GroupLag(c.in, c.group) == 0 }); err != nil {
+		t.Fatal(err)
+	}
+	letters := w.Records(dead)
+	if len(letters) != n {
+		t.Errorf("%d dead letters, want %d", len(letters), n)
+	}
+	if last := letters[len(letters)-1].Offset; last > 5*n {
+		t.Errorf("the topic has %d records, most of aborted transactions", last)
+	}
+}
+
 // encrypted is a registry whose schemas have an encryption rule.
 type encrypted struct{ *workload.Registry }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -56,13 +57,23 @@ const (
 	DeadLetterTimestamp = "dead-letter.timestamp" // Unix milliseconds of the original
 )
 
+// deadLetterPrefix begins the names of all headers that DeadLetter adds.
+const deadLetterPrefix = "dead-letter."
+
 // DeadLetter makes a handler that writes the message to another topic, in the
 // same transaction. The handler copies key, value and headers byte for byte,
-// and adds headers with the reason and the origin of the message. The topic
-// must exist.
+// and adds headers with the reason and the origin of the message. If the
+// message was a dead letter before, the new headers replace the old headers.
+// The topic must exist. If the message is from the same topic, the handler
+// returns an error, because the processor would read the message again without
+// end.
 func DeadLetter(topic string) BadHandler {
 	return func(ctx context.Context, tx *producer.Tx, m Raw) error {
-		dead := producer.Encoded{Topic: topic, Key: m.Key, Headers: append(slices.Clone(m.Headers),
+		if m.Topic == topic {
+			return fmt.Errorf("dead letter: the message is from the topic %s itself, so the processor would read the message again without end: give DeadLetter another topic", topic)
+		}
+		headers := slices.DeleteFunc(slices.Clone(m.Headers), func(h serde.Header) bool { return strings.HasPrefix(h.Key, deadLetterPrefix) })
+		dead := producer.Encoded{Topic: topic, Key: m.Key, Headers: append(headers,
 			serde.Header{Key: DeadLetterReason, Value: []byte(shorten(m.Err.Error(), 1000))},
 			serde.Header{Key: DeadLetterTopic, Value: []byte(m.Topic)},
 			serde.Header{Key: DeadLetterPartition, Value: strconv.AppendInt(nil, int64(m.Partition), 10)},

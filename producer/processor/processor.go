@@ -457,8 +457,13 @@ func (p *Processor[In]) handleBad(ctx context.Context, tx *producer.Tx, m *trans
 	if m.Value != nil {
 		r.Value = &m.Value
 	}
-	if err := p.config.onBad(ctx, tx, r); err != nil {
-		return fmt.Errorf("%v: bad handler: %w", at, err)
+	err := p.config.onBad(ctx, tx, r)
+	if err == nil {
+		return nil
 	}
-	return nil
+	err = fmt.Errorf("%v: bad handler: %w", at, err)
+	if errors.As(err, new(poisonError)) { // the bad handler would get the message again, without end
+		err = permanentError{err}
+	}
+	return err
 }

@@ -278,6 +278,46 @@ func TestAllPoisoned(t *testing.T) {
 	}
 }
 
+// TestDeadLetterAgain reads a dead letter that fails again. The headers of the
+// new dead letter replace the headers of the old dead letter. The topic of the
+// dead letters cannot be the input.
+func TestDeadLetterAgain(t *testing.T) {
+	t.Parallel()
+	w := copytest.Brokers(t)
+	c := newCopyJob(w, 1)
+	c.each = func(context.Context, *producer.Tx, processor.Consumed[event]) error {
+		return processor.Poison(copytest.ErrOnPurpose)
+	}
+	w.Seed(c.reg, c.in, 1, nil)
+	for range 2 {
+		dead := w.Topic("dead", 1)
+		c.onBad, c.group = processor.DeadLetter(dead), copytest.NewID(t)
+		if err := run(t, c.processor(c.group), func() bool { return len(w.Records(dead)) > 0 }); err != nil {
+			t.Fatal(err)
+		}
+		letters := w.Records(dead)
+		if len(letters) != 1 || len(letters[0].Headers) != 6 { // the header of Seed, and five of DeadLetter
+			t.Fatalf("the dead letters: %+v", letters)
+		}
+		if h := letters[0].Headers[2]; h.Key != processor.DeadLetterTopic || string(h.Value) != c.in {
+			t.Errorf("the topic of the dead letter: %+v, want %s", h, c.in)
+		}
+		c.in = dead
+	}
+	for _, bad := range []processor.BadHandler{
+		processor.DeadLetter(c.in),
+		func(context.Context, *producer.Tx, processor.Raw) error {
+			return processor.Poison(copytest.ErrOnPurpose)
+		},
+	} {
+		c.onBad, c.group = bad, copytest.NewID(t)
+		ends := time.Now().Add(10 * time.Second)
+		if err := run(t, c.processor(c.group), func() bool { return time.Now().After(ends) }); err == nil || !strings.Contains(err.Error(), "bad handler: ") {
+			t.Errorf("a message without end: %v", err)
+		}
+	}
+}
+
 // encrypted is a registry whose schemas have an encryption rule.
 type encrypted struct{ *workload.Registry }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"slices"
@@ -643,6 +644,80 @@ func TestMissingColumns(t *testing.T) {
 		})
 		stop()
 	})
+}
+
+// TestMissingTable checks tables that do not exist, also in a schema that does
+// not exist, and with error texts of MariaDB in German.
+func TestMissingTable(t *testing.T) {
+	t.Parallel()
+	eachDatabase(t, func(t *testing.T, p *fixture) {
+		if p.dialect == outbox.MySQL {
+			p.server.URL += "?lc_messages=%27de_DE%27"
+		}
+		db := p.server.Open()
+		for _, name := range []string{"other", "nowhere.other"} {
+			table, err := outbox.NewTable(p.dialect, outbox.WithName(name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := table.Check(copytest.Ctx(t), db); !errors.As(err, new(*outbox.SchemaError)) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	})
+}
+
+// TestLockedTable checks a table that another transaction has locked, for
+// example a migration. The table is not missing, and the relay publishes the
+// rows after the transaction.
+func TestLockedTable(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		d      outbox.Dialect
+		lock   []string
+		option string // of the relay's connections
+	}{
+		{outbox.SQLite, []string{"BEGIN EXCLUSIVE"}, "?_pragma=busy_timeout(0)"},
+		{outbox.PostgreSQL, []string{"BEGIN", "LOCK TABLE outbox IN ACCESS EXCLUSIVE MODE"}, "&statement_timeout=100"},
+		{outbox.MySQL, []string{"LOCK TABLES outbox WRITE"}, "?max_statement_time=0.1"},
+	} {
+		t.Run(tc.d.String(), func(t *testing.T) {
+			t.Parallel()
+			p := newFixture(t, tc.d)
+			ctx := copytest.Ctx(t)
+			if tc.d == outbox.SQLite {
+				p.exec("PRAGMA journal_mode=DELETE") // so that a writer locks readers out
+			}
+			p.write(0, 3)
+			locking, err := p.db.Conn(ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, statement := range tc.lock {
+				if _, err := locking.ExecContext(ctx, statement); err != nil {
+					t.Fatal(err)
+				}
+			}
+			url := p.server.URL
+			if tc.d == outbox.SQLite {
+				url, _, _ = strings.Cut(url, "?")
+			}
+			if p.db, err = sql.Open(p.server.Driver, url+tc.option); err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = p.db.Close() }()
+			if err := p.table.Check(ctx, p.db); err == nil || errors.As(err, new(*outbox.SchemaError)) {
+				t.Errorf("Check: %v", err)
+			}
+			r := p.relay()
+			defer p.running(r)()
+			p.fails(r, "the lock", func(err error) bool { return !errors.As(err, new(*outbox.SchemaError)) })
+			_ = locking.Raw(func(any) error { return driver.ErrBadConn }) // ends the connection, and so the lock
+			_ = locking.Close()
+			p.until("the events", p.published(3))
+			p.WantExactlyOnce(p.topic, 3)
+		})
+	}
 }
 
 func TestWrongOptionsAreRefused(t *testing.T) {

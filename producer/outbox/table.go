@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -303,13 +304,13 @@ func checkColumns(ctx context.Context, db *sql.DB, name, quoted string, want []s
 	// of plans would refuse the statement after a column was added.
 	rows, err := db.QueryContext(ctx, fmt.Sprintf("SELECT * FROM %s WHERE 1 = 0 /* %d */", quoted, time.Now().UnixNano()))
 	if err != nil {
-		if ctx.Err() != nil || db.PingContext(ctx) != nil { // the database is down
-			return fmt.Errorf("outbox: table %s: %w", name, err)
-		}
-		if isDenied(err) {
+		switch {
+		case isMissing(err):
+			return &SchemaError{name, []string{name}, err}
+		case isDenied(err):
 			return fmt.Errorf("outbox: table %s: %w: grant %s on the table", name, err, grants)
 		}
-		return &SchemaError{name, []string{name}, err}
+		return fmt.Errorf("outbox: table %s: %w", name, err)
 	}
 	defer func() { _ = rows.Close() }()
 	have, err := rows.Columns()
@@ -324,6 +325,18 @@ func checkColumns(ctx context.Context, db *sql.DB, name, quoted string, want []s
 	}
 	return rows.Err()
 }
+
+// isMissing reports whether a statement failed because its table does not
+// exist. In PostgreSQL the SQLSTATE is 42P01 (undefined_table), also if the
+// schema does not exist. The text of the other databases is the same in all
+// drivers.
+func isMissing(err error) bool {
+	return sqlState(err) == "42P01" || missingInMySQL.MatchString(err.Error()) || strings.Contains(err.Error(), "no such table")
+}
+
+// missingInMySQL finds the errors of a missing table (1146) and of a missing
+// database (1049). The rest of the text may be in any language (lc_messages).
+var missingInMySQL = regexp.MustCompile(`(?i)\berror (1146|1049)\b`)
 
 // identity returns the id of the database. The id was made together with the
 // tables.

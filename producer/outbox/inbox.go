@@ -304,7 +304,7 @@ func (b *Inbox[In]) isRetriable(ctx context.Context, err error) bool {
 	case source.IsTemporary(err), errors.Is(err, errConflict), errors.Is(err, serde.ErrRegistry):
 		return true
 	case errors.As(err, new(databaseError)): // a missing table is permanent, and other errors may be temporary
-		if _, missing := b.stored(ctx, topicPartition{}); missing == nil || b.db.PingContext(ctx) != nil {
+		if _, missing := b.stored(ctx, topicPartition{}); missing == nil || isTemporary(missing) || b.db.PingContext(ctx) != nil {
 			b.unreadable = 0
 			return true
 		}
@@ -570,6 +570,20 @@ func (b *Inbox[In]) isDeferred(err error) bool {
 	state := sqlState(err)
 	return strings.HasPrefix(state, "23") || state == "P0001"
 }
+
+// isTemporary reports whether an error of the database is known to be
+// temporary, for example a statement timeout during a migration. In PostgreSQL
+// these are the errors outside of class 42 (syntax error or access rule
+// violation).
+func isTemporary(err error) bool {
+	state := sqlState(err)
+	return state != "" && !strings.HasPrefix(state, "42") || temporaryText.MatchString(err.Error())
+}
+
+// temporaryText finds temporary errors of MySQL and SQLite: too many
+// connections (1040, 1203), a lock timeout (1205), a deadlock (1213), a
+// statement timeout (1969 in MariaDB, 3024 in MySQL), and a lock of SQLite.
+var temporaryText = regexp.MustCompile(`(?i)\berror (1040|1203|1205|1213|1969|3024)\b|\bdatabase (table )?is locked\b`)
 
 // isDenied reports whether the database refused a statement for lack of a
 // permission. In PostgreSQL the SQLSTATE is 42501 (insufficient_privilege). The

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -132,4 +133,50 @@ func TestUnreadableForAMoment(t *testing.T) {
 	}
 	exec("DROP TABLE inbox")
 	check(true, true, false)
+}
+
+// TestLockedOffsets locks the table of offsets for longer than the statement
+// timeout, as a migration does. Run must not end.
+func TestLockedOffsets(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		d      Dialect
+		start  func(testing.TB) *databases.Server
+		lock   []string
+		option string // of the inbox's connections
+	}{
+		{SQLite, databases.SQLite, []string{"PRAGMA journal_mode=DELETE", "BEGIN EXCLUSIVE"}, "?_pragma=busy_timeout(0)"},
+		{PostgreSQL, databases.PostgreSQL, []string{"BEGIN", "LOCK TABLE inbox IN ACCESS EXCLUSIVE MODE"}, "&statement_timeout=50"},
+		{MySQL, func(t testing.TB) *databases.Server { return databases.MariaDB(t) }, []string{"LOCK TABLES inbox WRITE"}, "?max_statement_time=0.05"},
+	} {
+		t.Run(tc.d.String(), func(t *testing.T) {
+			t.Parallel()
+			ctx := t.Context()
+			server := tc.start(t)
+			locking, err := server.Open().Conn(ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, statement := range append([]string{InboxSchema(tc.d, "")}, tc.lock...) {
+				if _, err := locking.ExecContext(ctx, statement); err != nil {
+					t.Fatal(err)
+				}
+			}
+			other := *server
+			if tc.d == SQLite {
+				other.URL, _, _ = strings.Cut(server.URL, "?")
+			}
+			other.URL += tc.option
+			b := &Inbox[struct{}]{group: "billing", dialect: tc.d, db: other.Open(), config: inboxConfig{table: "inbox"}}
+			for range 2 * maxUnreadable {
+				_, err := b.stored(ctx, topicPartition{"in", 0})
+				if err == nil || !b.isRetriable(ctx, err) {
+					t.Errorf("a locked table ends Run: %v", err)
+				}
+			}
+			if err := locking.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
 }

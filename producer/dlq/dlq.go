@@ -48,7 +48,8 @@ func WithClearText() Option { return Option{func(a *action) { a.clearText = true
 // dead letter is the received payload. If topic is empty, the parameter
 // dlq.topic of the rule names the topic. p should be a producer of its own,
 // because the action waits for the broker. p's serializer is not used. A nil p
-// is an error.
+// is an error. A record that comes from the dead-letter topic itself, or goes
+// there, is not sent.
 func New(p *producer.Producer, topic string, opts ...Option) (serde.RuleAction, error) {
 	if p == nil {
 		return nil, errors.New("dlq: New: the producer is nil")
@@ -81,6 +82,9 @@ func (a *action) Run(ctx context.Context, r serde.RuleOutcome) error {
 	}
 	if topic == "" {
 		return errors.New("dlq: no topic: give a topic to New, or set dlq.topic in the rule")
+	}
+	if topic == r.Topic { // a reader would read the record again, without end
+		return fmt.Errorf("dlq: the dead-letter topic %s is the topic of the record itself: give another topic to New, or in the parameter dlq.topic of the rule", topic)
 	}
 	mode := "WRITE"
 	if r.Reading {

@@ -39,7 +39,7 @@ type world struct {
 
 func newWorld(t *testing.T, rules ...contract.Rule) *world {
 	t.Helper()
-	broker, err := producertest.NewBroker(producertest.WithTopic("orders.dead", 1), producertest.WithTopic("other.dead", 1))
+	broker, err := producertest.NewBroker(producertest.WithTopic("orders", 1), producertest.WithTopic("orders.dead", 1), producertest.WithTopic("other.dead", 1))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -212,7 +212,7 @@ func TestRefusals(t *testing.T) {
 		t.Error("a nil producer was taken")
 	}
 	w := newWorld(t, rule("CEL", contract.Condition, contract.ModeWrite, "message.cents > 0"))
-	for _, topic := range []string{"", "not a topic"} {
+	for _, topic := range []string{"", "not a topic", "orders"} { // orders is the topic of the record
 		_, err := order(t, w.reg, serde.WithRules(cel.Executors()...), w.action(t, topic))
 		var r *serde.RuleError
 		if !errors.As(err, &r) || r.Handled || !errors.Is(err, serde.ErrCondition) || !strings.Contains(err.Error(), "topic") {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"testing"
 
 	"github.com/avroline/avroline/internal/workload"
@@ -70,6 +71,44 @@ func TestHealthOfStoppedShard(t *testing.T) {
 	}
 	if h := s.Health(); h.Ready || !errors.Is(h.Reason, context.Canceled) {
 		t.Errorf("health after Run: %+v", h)
+	}
+	if err := s.Close(copytest.Ctx(t)); err != nil {
+		t.Error(err)
+	}
+}
+
+// slow is an input that opens when the context ends.
+type slow struct{ opening chan struct{} }
+
+func (s slow) Open(ctx context.Context, _ source.Shard, _ []source.Position) (source.Reader[string], error) {
+	close(s.opening)
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+// TestHealthOfSlowInput checks that Health names an input that takes long to
+// open, for example because a table is locked.
+func TestHealthOfSlowInput(t *testing.T) {
+	t.Parallel()
+	w := copytest.Brokers(t)
+	reg := &workload.Registry{}
+	in := slow{make(chan struct{})}
+	s, err := source.New(w.Addrs, copytest.NewID(t), in, reg, copytest.Serializer(t, reg), source.WithShards(1), source.WithCheckpoints(compacted(w, 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(copytest.Ctx(t))
+	done := make(chan error, 1)
+	go func() {
+		done <- s.Run(ctx, func(context.Context, *producer.Tx, string) error { return nil })
+	}()
+	<-in.opening
+	if h := source.HealthAfterWait(s); h.Ready || h.Reason == nil || !strings.Contains(h.Reason.Error(), "the input to open") {
+		t.Errorf("health while the input opens: %+v", h)
+	}
+	cancel()
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Error(err)
 	}
 	if err := s.Close(copytest.Ctx(t)); err != nil {
 		t.Error(err)

@@ -205,7 +205,9 @@ func (h *shard[T]) session(ctx context.Context) error {
 	if h.restart {
 		from = committedPositions{}
 	}
+	h.health.setWait("the input to open")
 	reader, err := h.source.input.Open(ctx, h.Shard, from.list())
+	h.health.setWait("")
 	if err != nil {
 		return err
 	}

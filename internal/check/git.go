@@ -25,7 +25,7 @@ import (
 // library, because the program knows every kind of repository of the user
 // (worktrees, partial clones, alternates) and brings no dependency.
 type Commit struct {
-	top    string // absolute path of the work tree
+	top    string // absolute path of the work tree, without symbolic links
 	blobs  map[string]blob
 	dirs   map[string][]fs.DirEntry
 	failed map[string]error // by folder, the submodules that cannot be read
@@ -142,8 +142,9 @@ func hasCommits(ctx context.Context, top string) bool {
 	return err != nil || strings.TrimSpace(out) != ""
 }
 
-// workTree returns the work tree that contains a path. The path need not exist
-// any more.
+// workTree returns the work tree that contains a path, without symbolic links.
+// The path need not exist any more. A link to a folder is in the work tree of
+// its target.
 func workTree(ctx context.Context, name string) (string, error) {
 	dir, err := filepath.Abs(strings.TrimSuffix(name, "..."))
 	if err != nil {
@@ -155,11 +156,25 @@ func workTree(ctx context.Context, name string) (string, error) {
 		}
 		dir = filepath.Dir(dir)
 	}
+	dir = withoutLinks(dir)
 	up, err := git(ctx, dir, "rev-parse", "--show-cdup")
 	if err != nil {
 		return "", err
 	}
 	return filepath.Join(dir, filepath.FromSlash(strings.TrimSuffix(up, "\n"))), nil
+}
+
+// withoutLinks replaces the symbolic links of an absolute path. The end of the
+// path need not exist.
+func withoutLinks(name string) string {
+	for dir, rest := name, ""; ; rest, dir = filepath.Join(filepath.Base(dir), rest), filepath.Dir(dir) {
+		if target, err := filepath.EvalSymlinks(dir); err == nil {
+			return filepath.Join(target, rest)
+		}
+		if filepath.Dir(dir) == dir {
+			return name
+		}
+	}
 }
 
 // git runs the git program in a folder and returns the program's output.
@@ -235,20 +250,39 @@ func (c *Commit) loaderAs(l avscfile.Loader) avscfile.Loader {
 	return own
 }
 
-// inRepo returns the name of a file inside the repository.
+// inRepo returns the name of a file or folder inside the repository. If the
+// commit does not have the name, inRepo follows the symbolic links of the work
+// tree.
 func (c *Commit) inRepo(name string) (string, error) {
 	abs, err := filepath.Abs(filepath.FromSlash(name))
 	if err != nil {
 		return "", err
 	}
+	rel, ok := c.belowTop(abs)
+	if ok && c.has(rel) {
+		return rel, nil
+	}
+	if rel, ok := c.belowTop(withoutLinks(abs)); ok {
+		return rel, nil
+	}
+	if ok {
+		return rel, nil
+	}
+	return "", &fs.PathError{Op: "open", Path: name, Err: fmt.Errorf("outside of the git repository %s", c.top)}
+}
+
+// belowTop returns an absolute path as a path from the top of the work tree.
+func (c *Commit) belowTop(abs string) (rel string, ok bool) {
 	rel, err := filepath.Rel(c.top, abs)
-	if err != nil {
-		return "", err
-	}
-	if rel = filepath.ToSlash(rel); rel == ".." || strings.HasPrefix(rel, "../") {
-		return "", &fs.PathError{Op: "open", Path: name, Err: fmt.Errorf("outside of the git repository %s", c.top)}
-	}
-	return rel, nil
+	rel = filepath.ToSlash(rel)
+	return rel, err == nil && rel != ".." && !strings.HasPrefix(rel, "../")
+}
+
+// has reports whether the commit has a file or folder.
+func (c *Commit) has(in string) bool {
+	_, isFile := c.blobs[in]
+	_, isDir := c.dirs[in]
+	return isFile || isDir
 }
 
 // files lists the files of the commit with one of the extensions.
@@ -287,6 +321,7 @@ func (c *Commit) otherWorkFiles(ctx context.Context, as avscfile.Loader, in *avs
 // relativePaths rewrites names within top as paths from the current folder.
 func relativePaths(top string, names []string) []string {
 	here, err := os.Getwd()
+	here = withoutLinks(here) // a path with ".." leaves the target of a link
 	for i, name := range names {
 		abs := filepath.Join(top, filepath.FromSlash(name))
 		names[i] = filepath.ToSlash(abs)

@@ -129,7 +129,7 @@ func (r *readers[V]) fill(ctx context.Context, s *source, in *Input, id schemaID
 		if err != nil {
 			return nil, err
 		}
-		return planHooked(ctx, s, in, id, writer, func() (*V, error) { return load(newUnpacker(s, writer)) })
+		return planHooked(ctx, s, in, id, writer, func() (*V, error) { return load(newUnpacker(s, id, writer)) })
 	})
 }
 
@@ -141,7 +141,7 @@ func (r *readers[V]) fillPinned(ctx context.Context, s *source, in *Input, id sc
 			return nil, err
 		}
 		return planHooked(ctx, s, in, id, writer, func() (*V, error) {
-			u := newUnpacker(s, writer)
+			u := newUnpacker(s, id, writer)
 			if err := u.migrate(ctx, in); err != nil {
 				return nil, err
 			}

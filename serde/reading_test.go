@@ -205,6 +205,29 @@ func TestBytesAreReadBare(t *testing.T) {
 	}
 }
 
+// TestBytesWithLength reads messages of the schema "bytes" with the framings of
+// other writers than Confluent's. Java's BinaryMessageEncoder and Apicurio's
+// serializers write the length.
+func TestBytesWithLength(t *testing.T) {
+	t.Parallel()
+	reg := newFake()
+	reg.put("blobs-value", `"bytes"`)
+	header := headers(serde.Header{Key: "apicurio.value.contentId", Value: make([]byte, 8)})
+	for name, c := range map[string]struct {
+		in  serde.Input
+		opt serde.DeserializerOption
+	}{
+		"single object":     {serde.Input{Data: []byte("\xc3\x01\x65\x19\x20\xc3\xda\x16\xc0\x4f\x06raw")}, serde.WithSchemas(`"bytes"`)},
+		"Apicurio's header": {serde.Input{Data: []byte("\x06raw"), Header: header}, serde.ApicurioHeaders()},
+		"Apicurio's prefix": {serde.Input{Data: []byte("\x00\x00\x00\x00\x00\x00\x00\x00\x00\x06raw")}, serde.ApicurioPrefix()},
+	} {
+		got, err := mustDeserializer[blob](t, reg, c.opt).Decode(t.Context(), c.in)
+		if err != nil || string(got.Value) != "raw" {
+			t.Errorf("%s: %q, %v", name, got.Value, err)
+		}
+	}
+}
+
 func TestNotFramed(t *testing.T) {
 	t.Parallel()
 	reg := newFake()

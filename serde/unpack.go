@@ -12,7 +12,7 @@ import (
 // unpacker turns the payloads of one writer schema into Avro data of the
 // reader's version. It is safe for concurrent use.
 type unpacker struct {
-	bare   bool // the schema is of type bytes, and payloads have no length
+	bare   bool // the data is of type bytes without its length
 	source *source
 	writer writerSchema
 	// reader is the version that the data has after unpacking. It is the writer
@@ -23,9 +23,9 @@ type unpacker struct {
 	chains    sync.Map   // destination → *ruleChain, because a chain depends on the subject
 }
 
-func newUnpacker(s *source, writer writerSchema) *unpacker {
+func newUnpacker(s *source, id schemaID, writer writerSchema) *unpacker {
 	return &unpacker{
-		bare: writer.Kind == avsc.Bytes, source: s, writer: writer, reader: writer,
+		bare: writer.Kind == avsc.Bytes && id.bareBytes(), source: s, writer: writer, reader: writer,
 		ruled: !s.ignoreRules && !writer.version.RuleSet.Empty(),
 	}
 }

@@ -98,6 +98,11 @@ func (id schemaID) guid() (g uuid.UUID) {
 	return g
 }
 
+// bareBytes reports whether the payload of a schema of type bytes is the bytes
+// without their length. Only Confluent's serializers leave the length out.
+// Apicurio's serializers and Avro's single objects have it.
+func (id schemaID) bareBytes() bool { return id.kind == confluentID || id.kind == schemaGUID }
+
 func (id schemaID) String() string {
 	switch id.kind {
 	case schemaGUID:

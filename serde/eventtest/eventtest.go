@@ -40,6 +40,7 @@ type Version struct {
 	Values [][]byte
 
 	fingerprint uint64
+	isBytes     bool // the schema is of type bytes
 }
 
 // Messages returns the values as messages. With an ID, a message begins with
@@ -53,6 +54,10 @@ func (v Version) Messages() [][]byte {
 	}
 	messages := make([][]byte, len(v.Values))
 	for i, data := range v.Values {
+		if v.isBytes && v.ID != 0 { // Confluent's framing leaves the length out
+			_, width := binary.Varint(data)
+			data = data[width:]
+		}
 		messages[i] = slices.Concat(prefix, data)
 	}
 	return messages
@@ -176,7 +181,7 @@ func (c *config) versions(ctx context.Context, of string) (versions []Version, n
 		return nil, nil, err
 	}
 	for i, e := range editions {
-		v := Version{Label: e.Label, Schema: e.Schema.Text(), ID: e.ID, fingerprint: e.Schema.Fingerprint()}
+		v := Version{Label: e.Label, Schema: e.Schema.Text(), ID: e.ID, fingerprint: e.Schema.Fingerprint(), isBytes: e.Schema.Kind == avsc.Bytes}
 		r := rand.New(rand.NewPCG(c.seed, uint64(i))) //nolint:gosec // the values are to be the same again
 		if v.Values, err = avrosample.Every(r, e.Schema, c.count); err != nil {
 			return nil, nil, fmt.Errorf("%s: %w", e.Label, err)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/avroline/avroline/internal/avsc"
 	"github.com/avroline/avroline/serde"
 	"github.com/avroline/avroline/serde/avrobin"
 	"github.com/avroline/avroline/serde/ocf"
@@ -34,6 +35,7 @@ type decoder struct {
 
 	readerSchemas []string       // how to read a container file
 	reader        *serde.Generic // of --schema, or nil
+	isBytes       bool           // the schema of --schema is of type bytes
 	plans         map[string]*avrobin.Plan
 	source        *serde.GenericDeserializer // of the registry, or nil
 }
@@ -156,6 +158,9 @@ func (d *decoder) open(name string) (closeAll func(), err error) {
 		if d.reader, err = serde.NewGeneric(text); err != nil {
 			return nil, err
 		}
+		if schema, err := avsc.ParseStored("", []byte(text)); err == nil {
+			d.isBytes = schema.Kind == avsc.Bytes
+		}
 		// With --schema, a registry that only the environment or avrogen.yaml
 		// names is ignored.
 		if url = d.registry; url == "" {
@@ -216,6 +221,9 @@ func (d *decoder) decode(ctx context.Context, out, data []byte) (_ []byte, err e
 		if d.framed {
 			if data, err = skipFrame(data); err != nil {
 				return out, err
+			}
+			if d.isBytes {
+				data = avrobin.AppendBytes(nil, data) // a framed message has no length
 			}
 		}
 		out, err = d.json.append(d.reader, out, data)

@@ -58,6 +58,9 @@ func WithMaxLine(bytes int) FilesOption {
 // was read, Files returns the appended text as a separate line. So a log must
 // end with a complete line when Files opens the log.
 //
+// Before the first line of a compressed file, Files reads the file to its
+// checksum. So Files gives no line of a damaged file.
+//
 // Each path must name a regular file, and each file must have only one path.
 // Files refuses a pipe.
 func Files(paths []string, opts ...FilesOption) Input[Line] {
@@ -202,28 +205,44 @@ type filesReader struct {
 	open  bool          // the first file is open
 	read  bool          // the first file gave a line since the last Positions
 	done  []Position    // of the files that ended since the last Positions
+	err   error         // the error that ended the reader
 }
 
-// Next implements [Reader].
-func (r *filesReader) Next(_ context.Context, item *Item[Line]) (bool, error) {
+// Next implements [Reader]. If the reader fails after it has returned lines,
+// Next first says that there is no line now. So the source commits the lines
+// that were read. The next call returns the error.
+func (r *filesReader) Next(ctx context.Context, item *Item[Line]) (bool, error) {
+	if r.err != nil {
+		return false, r.err
+	}
+	ok, err := r.next(ctx, item)
+	if err != nil && ctx.Err() == nil {
+		r.err = err
+		if r.read || len(r.done) > 0 {
+			return false, nil
+		}
+	}
+	return ok, err
+}
+
+// longOpening is the size in bytes of a compressed file that takes long to
+// open. Such a file is not opened inside of a transaction, because the
+// transaction could time out.
+const longOpening = 8 << 20
+
+func (r *filesReader) next(ctx context.Context, item *Item[Line]) (bool, error) {
 	for len(r.files) > 0 {
 		file := r.files[0]
 		if !r.open {
-			err := file.lineReader.open()
-			if errors.Is(err, errReplaced) && len(r.done) > 0 {
-				return false, nil // commit the lines first, and the next call returns the error
+			if len(r.done) > 0 && file.packedSize > longOpening {
+				return false, nil // commit the lines first, and the next call opens the file
 			}
-			if err != nil {
+			if err := file.lineReader.open(ctx); err != nil {
 				return false, err
 			}
 			r.open = true
 		}
 		ok, err := file.next(&item.Value)
-		if errors.Is(err, ErrFileShrank) && (r.read || len(r.done) > 0) {
-			// The lines that were read may have left the file, so commit the
-			// lines first. The next call returns the error.
-			return false, nil
-		}
 		if err != nil {
 			return false, err
 		}

@@ -43,6 +43,9 @@ func TestOtherFormats(t *testing.T) {
 
 // TestDamagedGzip reads compressed files that are not complete or not correct.
 // The error names the file and says what to do, and is not the end of the file.
+// The lines of the file before are committed. The lines of an incomplete file
+// are committed too. A damaged file gives no line, because the checksum comes
+// after the lines.
 func TestDamagedGzip(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -54,17 +57,21 @@ func TestDamagedGzip(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	before := writeFile(t, dir, "before", "one\ntwo\n")
 	changed := bytes.Clone(whole)
 	changed[len(changed)-6]++ // the checksum
+	many := strings.Count(text, "\n")
 	for name, test := range map[string]struct {
 		content []byte
 		want    string
+		lines   int // the lines that can be read, 0 if the files are not matched
+		rest    int // the lines of the text that may be missing
 	}{
-		"header":        {whole[:5], "incomplete"},
-		"first lines":   {whole[:300], "incomplete"},
-		"later lines":   {whole[:len(whole)-20], "incomplete"},
-		"checksum":      {changed, "damaged"},
-		"trailing zero": {append(bytes.Clone(whole), make([]byte, 512)...), "damaged"},
+		"header":        {whole[:5], "incomplete", 0, 0},
+		"first lines":   {whole[:300], "incomplete", 0, 0},
+		"later lines":   {whole[:len(whole)-20], "incomplete", 2 + many, 5},
+		"checksum":      {changed, "damaged", 2, 0},
+		"trailing zero": {append(bytes.Clone(whole), make([]byte, 512)...), "damaged", 2 + many, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -72,9 +79,33 @@ func TestDamagedGzip(t *testing.T) {
 			if err := os.WriteFile(path, test.content, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			r, err := (&files{paths: []string{path}, maxLine: 100}).Open(t.Context(), Shard{0, 1}, nil)
+			input := &files{paths: []string{before, path}, maxLine: 100}
+			r, err := input.Open(t.Context(), Shard{0, 1}, nil)
+			read := 0
 			for ok := true; ok && err == nil; {
-				ok, err = r.Next(t.Context(), new(Item[Line]))
+				if ok, err = r.Next(t.Context(), new(Item[Line])); ok {
+					read++
+				}
+			}
+			if read < test.lines-test.rest || read > test.lines {
+				t.Errorf("%d lines can be committed, want %d", read, test.lines)
+			}
+			if test.lines > 0 { // commit, and go on
+				if err != nil {
+					t.Fatalf("the lines before the error are not committed: %v", err)
+				}
+				lines := int64(0)
+				for _, p := range r.Positions() {
+					at, err := parseFilePosition(p)
+					if err != nil {
+						t.Fatal(err)
+					}
+					lines += at.Lines
+				}
+				if lines != int64(read) {
+					t.Errorf("the positions have %d lines, want %d", lines, read)
+				}
+				_, err = r.Next(t.Context(), new(Item[Line]))
 			}
 			if err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "the file is "+test.want) || !strings.Contains(err.Error(), "zcat") {
 				t.Errorf("got %v", err)

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"compress/flate"
 	"compress/gzip"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -70,14 +71,16 @@ type lineReader struct {
 	matched *fileIdentity // the file to which offset belongs, or nil for any file
 	offset  int64
 	lines   int64
-	size    int64  // the size of the file when it was opened
-	fileID  string // see the function fileID
-	head    []byte // the first bytes read, up to maxHead
-	tail    []byte // ends with the last bytes read, with maxTail bytes if there were so many
-	header  []byte // the first line
-	last    byte   // the last byte read
-	ended   bool   // next returns no more line
-	shrank  error  // the file became shorter while it was read
+	size    int64 // the size of the file when it was opened
+	// packedSize is the size of a compressed file when it was matched, or 0.
+	packedSize int64
+	fileID     string // see the function fileID
+	head       []byte // the first bytes read, up to maxHead
+	tail       []byte // ends with the last bytes read, with maxTail bytes if there were so many
+	header     []byte // the first line
+	last       byte   // the last byte read
+	ended      bool   // next returns no more line
+	shrank     error  // the file became shorter while it was read
 
 	lineStart   int               // the length of tail before the present line
 	headSum     [sha256.Size]byte // of the first headSummed bytes of head
@@ -164,7 +167,7 @@ func readHead(path string, most int) (*fileHead, error) {
 	if err != nil {
 		return nil, fmt.Errorf("source: %s: %w", path, r.explain(err))
 	}
-	return &fileHead{path: path, data: head, packed: r.compression != nil, id: r.fileID}, nil
+	return &fileHead{path: path, data: head, packed: r.compression != nil, size: r.size, id: r.fileID}, nil
 }
 
 // errReplaced says that a path has another file than a moment before. It is
@@ -172,9 +175,49 @@ func readHead(path string, most int) (*fileHead, error) {
 var errReplaced = errors.New("another file got this name before the file was read, for example by log rotation")
 
 // open moves to r.offset, where an earlier run has stopped. If the path has
-// another file than r.matched, open returns errReplaced.
-func (r *lineReader) open() error {
-	to := r.offset
+// another file than r.matched, open returns errReplaced. If the rest of the
+// file is compressed and damaged, open returns an error.
+func (r *lineReader) open(ctx context.Context) error {
+	err := r.openAt(r.offset)
+	if err != nil || r.compression == nil {
+		return err
+	}
+	if err := r.verify(ctx); err != nil {
+		r.close()
+		return err
+	}
+	return nil
+}
+
+// verify reads a compressed file to its end. The checksum is at the end, and
+// lines from the damaged part of a file have another text. Two faults are no
+// error here, because the lines before them are right: the file is incomplete,
+// or other bytes come after the compressed content. verify does not move r.
+func (r *lineReader) verify(ctx context.Context) error {
+	if _, err := r.reader.Peek(1); errors.Is(err, io.EOF) {
+		return nil // no line is left, and the checksum was read
+	}
+	whole := lineReader{path: r.path, matched: r.matched}
+	if err := whole.openMatched(); err != nil {
+		return err
+	}
+	defer whole.close()
+	for {
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("source: Files: %w", context.Cause(ctx))
+		}
+		_, err := io.CopyN(io.Discard, whole.reader, 16*blockSize)
+		switch {
+		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, gzip.ErrHeader):
+			return nil
+		case err != nil:
+			return fmt.Errorf("source: %s: %w", r.path, whole.explain(err))
+		}
+	}
+}
+
+// openAt opens the file and moves to the byte to.
+func (r *lineReader) openAt(to int64) error {
 	r.offset, r.head, r.tail, r.headSummed, r.ended, r.shrank = 0, nil, nil, 0, false, nil
 	if to == 0 {
 		return r.openMatched()
@@ -326,6 +369,7 @@ func (r *lineReader) next(l *Line) (bool, error) {
 	r.startLine()
 	text, long, err := r.line()
 	if err != nil {
+		r.offset, r.head, r.tail, r.last = at, r.head[:head], r.tail[:r.lineStart], last
 		return false, err
 	}
 	if end := r.offset; (end == at || r.last != '\n') && r.compression == nil && end != r.size {

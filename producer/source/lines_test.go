@@ -37,7 +37,7 @@ func writeFile(t *testing.T, dir, name, text string) string {
 // readRest reads a file from the offset of r to the end.
 func readRest(t *testing.T, r *lineReader) []Line {
 	t.Helper()
-	if err := r.open(); err != nil {
+	if err := r.open(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	defer r.close()
@@ -71,7 +71,7 @@ func lineTexts(lines []Line) string {
 func stopAfter(t *testing.T, path string, maxLine, n int) (offset, lines int64) {
 	t.Helper()
 	r := &lineReader{path: path, maxLine: maxLine}
-	if err := r.open(); err != nil {
+	if err := r.open(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	defer r.close()
@@ -407,7 +407,7 @@ func TestTail(t *testing.T) {
 	for _, name := range []string{"log", "log.gz"} {
 		path := writeFile(t, t.TempDir(), name, all+"half a line")
 		r := &lineReader{path: path, maxLine: 1 << 20}
-		if err := r.open(); err != nil {
+		if err := r.open(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		defer r.close()
@@ -433,7 +433,7 @@ func TestTail(t *testing.T) {
 			}
 			check(r)
 			again := &lineReader{path: path, maxLine: 1 << 20, offset: r.offset}
-			if err := again.open(); err != nil {
+			if err := again.open(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			again.close()

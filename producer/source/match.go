@@ -20,6 +20,7 @@ type fileHead struct {
 	path   string
 	data   []byte
 	packed bool   // the file is compressed
+	size   int64  // with compression
 	id     string // see fileID
 	sums   map[int][sha256.Size]byte
 	tails  map[int64]fileTail // by the end of the tail
@@ -287,6 +288,9 @@ func (f *files) match(ctx context.Context, known []*filePosition) ([]*streamFile
 	out := make([]*streamFile, len(f.paths))
 	take := func(i int, h *fileHead, id string, offset, lines int64) {
 		out[i] = &streamFile{id, lineReader{path: f.paths[i], matched: h.identity(), offset: offset, lines: lines, maxLine: f.maxLine}}
+		if h.packed {
+			out[i].packedSize = h.size
+		}
 	}
 	unread := f.unread.Load()
 	found := unread == nil

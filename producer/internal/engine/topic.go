@@ -196,8 +196,12 @@ func (e *Engine) unknownPartition(name string, partition int32) error {
 	if partition > 0 {
 		smaller = fmt.Sprintf(", or the topic has no partition %d any more", partition)
 	}
-	return fmt.Errorf("%w: brokers %s have no topic %q%s: create it (kafka-topics.sh --create --topic %s --partitions 6), "+
-		"or give producer.WithCreateTopics and call Prepare", ErrUnknownTopic, strings.Join(e.config.Brokers, ","), name, smaller, name)
+	compacted := ""
+	if name == e.config.CompactedTopic {
+		compacted = " --config cleanup.policy=compact"
+	}
+	return fmt.Errorf("%w: brokers %s have no topic %q%s: create it (kafka-topics.sh --create --topic %s --partitions 6%s), "+
+		"or give producer.WithCreateTopics and call Prepare", ErrUnknownTopic, strings.Join(e.config.Brokers, ","), name, smaller, name, compacted)
 }
 
 const (

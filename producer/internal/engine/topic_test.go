@@ -21,3 +21,17 @@ func TestUnknownPartition(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestUnknownCompactedTopic checks the command for a topic of positions. A
+// source would refuse a topic that is not compacted.
+func TestUnknownCompactedTopic(t *testing.T) {
+	t.Parallel()
+	e := &Engine{config: &settings.Config{Brokers: []string{"b:1"}, CompactedTopic: "positions"}}
+	const compacted = "--config cleanup.policy=compact"
+	if err := e.unknownTopic("positions"); !strings.Contains(err.Error(), "--partitions 6 "+compacted+")") {
+		t.Error(err)
+	}
+	if err := e.unknownTopic("orders"); strings.Contains(err.Error(), compacted) {
+		t.Error(err)
+	}
+}

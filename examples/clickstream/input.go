@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
@@ -304,18 +303,12 @@ func readLine(br *bufio.Reader) ([]byte, int64, error) {
 func guessFormat(text []byte) string {
 	t := bytes.TrimSpace(text)
 	switch {
-	case bytes.HasPrefix(t, []byte("{")):
-		return "json"
-	case bytes.Contains(t, []byte(",")) && hasTimeColumn(t):
-		return "csv"
+	case bytes.HasPrefix(t, []byte("{")), bytes.HasPrefix(t, []byte("[{")), string(t) == "[":
+		return "json" // an array is an error, and the parser of JSON explains the error
 	default:
+		if _, ok := separator(t); ok {
+			return "csv"
+		}
 		return "combined"
 	}
-}
-
-// hasTimeColumn reports whether the text is the header of a CSV file with a
-// time.
-func hasTimeColumn(header []byte) bool {
-	names, err := csv.NewReader(bytes.NewReader(header)).Read()
-	return err == nil && slices.ContainsFunc(names, func(name string) bool { return columnOf(name).field == fieldAt })
 }

@@ -10,10 +10,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/avroline/avroline/examples/events/clicks"
@@ -44,22 +46,32 @@ func newParser(format string) (parser, error) {
 // parserFor returns the parser of a file. first is the first line of the file
 // that is not empty.
 func parserFor(format string, first []byte) (parser, error) {
+	return newParser(formatOf(format, first))
+}
+
+// formatOf returns the format of a file. first is the first line of the file
+// that is not empty.
+func formatOf(format string, first []byte) string {
 	if format == "auto" {
 		format = guessFormat(first)
 	}
-	return newParser(format)
+	return format
 }
 
 // parseCombined reads Apache's combined log format:
 //
 //	%h %l %u %t "%r" %>s %b "%{Referer}i" "%{User-agent}i"
 //
-// Apache writes a backslash before quotes, backslashes and unprintable bytes of
-// the client. Some servers do not. So the last quoted text extends to the last
-// quote of the line.
+// Many servers write more fields after the user agent, for example nginx with
+// its usual format. Debian's Apache writes the virtual host with its port
+// before the client address. parseCombined skips both.
 func parseCombined(text []byte, e *clicks.ClickEvent) error {
 	rest := string(text)
 	host, rest, ok := strings.Cut(rest, " ")
+	if ok && hasPort(host) && !strings.HasPrefix(rest, "- ") { // the identity is always a dash
+		host, rest, ok = strings.Cut(rest, " ")
+	}
+	host = strings.TrimSuffix(host, ",") // the first of several addresses (X-Forwarded-For)
 	if !ok || host == "" {
 		return errors.New("no client address")
 	}
@@ -88,7 +100,7 @@ func parseCombined(text []byte, e *clicks.ClickEvent) error {
 	}
 	status, err := strconv.ParseInt(statusText, 10, 32)
 	if err != nil || status < 100 || status > 999 {
-		return fmt.Errorf("status %q: want a number of three digits", clip(statusText))
+		return fmt.Errorf("status %q: want a number from 100 to 999", clip(statusText))
 	}
 	sizeText, rest, _ := strings.Cut(rest, " ")
 	size, err := parseSize(sizeText)
@@ -100,7 +112,7 @@ func parseCombined(text []byte, e *clicks.ClickEvent) error {
 		if referrer, rest, err = quoted(rest); err != nil {
 			return fmt.Errorf("referrer: %w", err)
 		}
-		if agent, err = lastQuoted(strings.TrimPrefix(rest, " ")); err != nil {
+		if agent, err = userAgent(strings.TrimPrefix(rest, " ")); err != nil {
 			return fmt.Errorf("user agent: %w", err)
 		}
 	}
@@ -141,7 +153,7 @@ func parseSize(s string) (*int64, error) {
 	}
 	n, err := strconv.ParseInt(s, 10, 64)
 	if err != nil || n < 0 {
-		return nil, fmt.Errorf("size %q: want a number of bytes or a dash", clip(s))
+		return nil, fmt.Errorf("size %q: want a whole number of bytes or a dash", clip(s))
 	}
 	return &n, nil
 }
@@ -160,6 +172,30 @@ func quoted(s string) (text, rest string, err error) {
 		}
 	}
 	return "", "", errors.New("no closing quote")
+}
+
+// hasPort reports whether a field is the name of a host and a port.
+func hasPort(s string) bool {
+	name, port, ok := strings.Cut(s, ":")
+	if end := strings.LastIndex(s, "]:"); end > 0 && s[0] == '[' { // an IPv6 address
+		name, port = s[:end+1], s[end+2:]
+	}
+	return ok && name != "" && port != "" && strings.Trim(port, "0123456789") == ""
+}
+
+// furtherFields matches the fields after the user agent. A field has no space,
+// or is in quotes, perhaps with a name in front: rt=0.001 uct="0.002" "-".
+var furtherFields = regexp.MustCompile(`^( +([^\s"]*"([^"\\]|\\.)*"|[^\s"]+))* *$`)
+
+// userAgent reads the user agent and skips the fields after it. Apache writes a
+// backslash before quotes, backslashes and unprintable bytes of the client.
+// Some servers do not. Then the user agent extends to the last quote of the
+// line.
+func userAgent(s string) (string, error) {
+	if agent, rest, err := quoted(s); err == nil && furtherFields.MatchString(rest) {
+		return agent, nil
+	}
+	return lastQuoted(s)
 }
 
 // lastQuoted reads the quoted text at the end of a line. The text may contain
@@ -356,7 +392,7 @@ func set(e *clicks.ClickEvent, f field, value string) (err error) {
 	case fieldStatus:
 		var n int64
 		if n, err = strconv.ParseInt(value, 10, 32); err != nil {
-			err = fmt.Errorf("status %q: want a number", clip(value))
+			err = fmt.Errorf("status %q: want a whole number", clip(value))
 		}
 		e.Status = int32(n)
 	case fieldBytes:
@@ -388,8 +424,15 @@ func complete(e *clicks.ClickEvent) error {
 const maxMillis = 253_402_300_799_999
 
 // parseTime accepts RFC 3339, the time format of access logs, and seconds or
-// milliseconds since 1970.
+// milliseconds since 1970. Seconds may have a fraction, as in nginx ($msec).
 func parseTime(s string) (time.Time, error) {
+	if whole, fraction, ok := strings.Cut(s, "."); ok && isDigits(whole) && isDigits(fraction) {
+		n, err := strconv.ParseInt(whole, 10, 64)
+		if err == nil && n < 1e11 {
+			nanos, err := strconv.ParseInt((fraction + "000000000")[:9], 10, 64)
+			return time.Unix(n, nanos).UTC(), err
+		}
+	}
 	if n, err := strconv.ParseInt(s, 10, 64); err == nil {
 		if n > maxMillis || n < -maxMillis {
 			return time.Time{}, fmt.Errorf("time %q: want seconds or milliseconds since 1970, not smaller units", clip(s))
@@ -407,13 +450,19 @@ func parseTime(s string) (time.Time, error) {
 	return time.Time{}, fmt.Errorf("time %q: want RFC 3339 or seconds or milliseconds since 1970", clip(s))
 }
 
+func isDigits(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
+
 func parseJSON(text []byte, e *clicks.ClickEvent) error {
-	// The decoder replaces a byte that is not UTF-8, so the byte would be lost.
-	dec := json.NewDecoder(strings.NewReader(escapeBytes(string(text), `\\x%02x`)))
+	// The decoder replaces a byte that is not UTF-8 and half of a surrogate
+	// pair, so both would be lost.
+	dec := json.NewDecoder(strings.NewReader(escapeSurrogates(escapeBytes(string(text), `\\x%02x`))))
 	dec.UseNumber()
 	var members map[string]any
 	if err := dec.Decode(&members); err != nil {
-		return fmt.Errorf("not a JSON object: %w", err)
+		if other := new(json.UnmarshalTypeError); errors.As(err, &other) {
+			err = fmt.Errorf("found: %s", other.Value)
+		}
+		return fmt.Errorf("want one JSON object on each line: %w", err)
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
 		return errors.New("text after the JSON object")
@@ -434,27 +483,79 @@ func parseJSON(text []byte, e *clicks.ClickEvent) error {
 	return line.event(e)
 }
 
+// escapeSurrogates puts a second backslash before each \uXXXX that is half of a
+// surrogate pair without the other half. JavaScript writes such a half when it
+// cuts a text inside of an emoji.
+func escapeSurrogates(s string) string {
+	if !strings.Contains(s, `\u`) {
+		return s
+	}
+	var b strings.Builder
+	for i := 0; i < len(s); {
+		n := 1
+		if s[i] == '\\' {
+			n = min(2, len(s)-i)
+			first, ok := unicodeEscape(s[i:])
+			second, pair := unicodeEscape(s[min(i+6, len(s)):])
+			switch {
+			case ok && pair && utf16.DecodeRune(first, second) != utf8.RuneError:
+				n = 12
+			case ok && utf16.IsSurrogate(first):
+				b.WriteByte('\\')
+			}
+		}
+		b.WriteString(s[i : i+n])
+		i += n
+	}
+	return b.String()
+}
+
+// unicodeEscape reads \uXXXX at the start of s.
+func unicodeEscape(s string) (rune, bool) {
+	if len(s) < 6 || s[0] != '\\' || s[1] != 'u' {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(s[2:6], 16, 16)
+	return rune(n), err == nil
+}
+
 // csvParser parses lines of CSV. The first line is the header. A field must not
 // contain a line feed. If the first line is no header, the parser returns the
 // same error for every line.
 type csvParser struct {
 	columns []column
+	comma   rune // between the columns
 	bad     error
+	// open says that the line before ends inside a field in quotes. So the next
+	// line is the rest of this field. The rest may look like an event, because
+	// a client chooses its own user agent.
+	open bool
 }
+
+var errLineFeedInField = errors.New("CSV: a field contains a line feed, which is not supported")
 
 func (p *csvParser) parse(text []byte, e *clicks.ClickEvent) error {
 	if p.bad != nil {
 		return p.bad
 	}
-	r := csv.NewReader(bytes.NewReader(text))
-	r.FieldsPerRecord = -1
-	texts, err := r.Read()
 	if p.columns == nil {
-		p.bad = p.header(texts, err)
+		p.comma, _ = separator(text)
+		p.bad = p.header(readCSV(text, p.comma))
 		return cmp.Or(p.bad, errHeader)
 	}
+	inside := p.open
+	var ok bool
+	if p.open, ok = endsInside(text, p.comma, inside); inside && !ok {
+		// A quote in the line before was no start of a field.
+		inside = false
+		p.open, _ = endsInside(text, p.comma, inside)
+	}
+	if inside || p.open {
+		return errLineFeedInField
+	}
+	texts, err := readCSV(text, p.comma)
 	if err != nil {
-		return fmt.Errorf("CSV: %w", err)
+		return err
 	}
 	if len(texts) != len(p.columns) {
 		return fmt.Errorf("%d columns, the header has %d", len(texts), len(p.columns))
@@ -466,6 +567,54 @@ func (p *csvParser) parse(text []byte, e *clicks.ClickEvent) error {
 	return line.event(e)
 }
 
+// readCSV reads one line.
+func readCSV(text []byte, comma rune) ([]string, error) {
+	r := csv.NewReader(bytes.NewReader(text))
+	r.Comma = comma
+	texts, err := r.Read()
+	if at := new(csv.ParseError); errors.As(err, &at) { // its line is always 1
+		err = fmt.Errorf("byte %d: %w", at.Column, at.Err)
+	}
+	if err != nil {
+		err = fmt.Errorf("CSV: %w", err)
+	}
+	return texts, err
+}
+
+// separator returns the character between the columns of a header. The second
+// result is false if the text is no header with a time.
+func separator(header []byte) (rune, bool) {
+	for _, comma := range ",;\t|" {
+		names, err := readCSV(header, comma)
+		if err == nil && len(names) > 1 && slices.ContainsFunc(names, func(name string) bool { return columnOf(name).field == fieldAt }) {
+			return comma, true
+		}
+	}
+	return ',', false
+}
+
+// endsInside reports whether a line ends inside a field in quotes. inside says
+// the same about the line before. ok is false if a quote is neither the end of
+// its field nor one of two quotes.
+func endsInside(text []byte, comma rune, inside bool) (open, ok bool) {
+	begin := true // of a field
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case !inside:
+			inside = begin && c == '"'
+			begin = rune(c) == comma
+		case c != '"':
+		case i+1 < len(text) && text[i+1] == '"':
+			i++
+		case i+1 == len(text) || rune(text[i+1]) == comma:
+			inside = false
+		default:
+			return false, false
+		}
+	}
+	return inside, true
+}
+
 // header reads the names of the columns. err is the error of reading the line.
 func (p *csvParser) header(names []string, err error) error {
 	if err != nil {
@@ -475,7 +624,7 @@ func (p *csvParser) header(names []string, err error) error {
 		p.columns = append(p.columns, columnOf(clean(name)))
 	}
 	if !slices.ContainsFunc(p.columns, func(c column) bool { return c.field == fieldAt }) {
-		return errors.New("the first line of the CSV file is no header: no column has the time: name it at, time or timestamp")
+		return errors.New("the first line of the CSV file is no header: no column has the time: name it at, time or timestamp, and separate the columns with a comma, a semicolon, a tab or |")
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -54,6 +55,34 @@ func TestParseCombined(t *testing.T) {
 			line: `h - - [17/May/2015:10:05:03 +0000] "GET / HTTP/1.0" 200 5`,
 			want: clicks.ClickEvent{At: at, IP: "h", Method: "GET", Path: "/", Protocol: "HTTP/1.0", Status: 200, Bytes: ptr(int64(5))},
 		},
+		"nginx, with the addresses of proxies": {
+			line: `h - - [17/May/2015:10:05:03 +0000] "GET / HTTP/1.1" 200 5 "-" "Mozilla/5.0 \x22X\x22" "203.0.113.9, 10.0.0.1"`,
+			want: clicks.ClickEvent{At: at, IP: "h", Method: "GET", Path: "/", Protocol: "HTTP/1.1", Status: 200, Bytes: ptr(int64(5)), UserAgent: ptr(`Mozilla/5.0 \x22X\x22`)},
+		},
+		"nginx, with no user agent and times": {
+			line: `h - - [17/May/2015:10:05:03 +0000] "GET / HTTP/1.1" 200 5 "-" "-" "-" rt=0.001 uct="0.000, 0.1" 5`,
+			want: clicks.ClickEvent{At: at, IP: "h", Method: "GET", Path: "/", Protocol: "HTTP/1.1", Status: 200, Bytes: ptr(int64(5))},
+		},
+		"unescaped quotes at a space": {
+			line: `h - - [17/May/2015:10:05:03 +0000] "GET / HTTP/1.1" 200 5 "-" "Old" Browser"`,
+			want: clicks.ClickEvent{At: at, IP: "h", Method: "GET", Path: "/", Protocol: "HTTP/1.1", Status: 200, Bytes: ptr(int64(5)), UserAgent: ptr(`Old" Browser`)},
+		},
+		"Debian, with the virtual host": {
+			line: `www.s.example:443 2001:db8::1 - - [17/May/2015:10:05:03 +0000] "GET / HTTP/1.1" 200 5 "-" "ua"`,
+			want: clicks.ClickEvent{At: at, IP: "2001:db8::1", Method: "GET", Path: "/", Protocol: "HTTP/1.1", Status: 200, Bytes: ptr(int64(5)), UserAgent: ptr("ua")},
+		},
+		"a virtual host that is an IPv6 address": {
+			line: `[2001:db8::80]:80 h - - [17/May/2015:10:05:03 +0000] "GET / HTTP/1.1" 200 5`,
+			want: clicks.ClickEvent{At: at, IP: "h", Method: "GET", Path: "/", Protocol: "HTTP/1.1", Status: 200, Bytes: ptr(int64(5))},
+		},
+		"a client address with a port": {
+			line: `192.0.2.1:5555 - - [17/May/2015:10:05:03 +0000] "GET / HTTP/1.1" 200 5`,
+			want: clicks.ClickEvent{At: at, IP: "192.0.2.1:5555", Method: "GET", Path: "/", Protocol: "HTTP/1.1", Status: 200, Bytes: ptr(int64(5))},
+		},
+		"several addresses": {
+			line: `192.0.2.1, 10.0.0.1 - - [17/May/2015:10:05:03 +0000] "GET / HTTP/1.1" 200 5`,
+			want: clicks.ClickEvent{At: at, IP: "192.0.2.1", Method: "GET", Path: "/", Protocol: "HTTP/1.1", Status: 200, Bytes: ptr(int64(5))},
+		},
 		"no time":       {line: `h - - "GET / HTTP/1.0" 200 5`, err: "no time in brackets"},
 		"a bad time":    {line: `h - - [31/Nov/2015:10:05:03 +0000] "GET / HTTP/1.0" 200 5`, err: `time "31/Nov/2015:10:05:03 +0000"`},
 		"a bad status":  {line: `h - - [17/May/2015:10:05:03 +0000] "GET / HTTP/1.0" OK 5`, err: `status "OK"`},
@@ -94,6 +123,8 @@ func TestParseJSONAndCSV(t *testing.T) {
 	lines := map[string][]string{
 		"csv with quotes": {`"time","visitor","ip","method","url","protocol","status","bytes","referrer","user_agent"`, `"1431857103000","v1","h","GET","/a?b=1","HTTP/1.1","200","9","","ua"`},
 		"json":            {`{"@timestamp":"2015-05-17T10:05:03Z","session-id":"v1","clientip":"h","verb":"GET","request":{},"url":"/a?b=1","protocol":"HTTP/1.1","response":"200","bytes":9,"referrer":null,"agent":"ua"}`},
+		"csv of Europe":   {"time;visitor;ip;method;url;protocol;status;bytes;referrer;user_agent", `1431857103.000;v1;h;GET;"/a?b=1";HTTP/1.1;200;9;-;ua`},
+		"csv with tabs":   {"time\tvisitor\tip\tmethod\turl\tprotocol\tstatus\tbytes\treferrer\tuser_agent", "1431857103\tv1\th\tGET\t/a?b=1\tHTTP/1.1\t200\t9\t\tua"},
 		"csv":             {"time,visitor,ip,method,url,protocol,status,bytes,referrer,user_agent", "1431857103000,v1,h,GET,/a?b=1,HTTP/1.1,200,9,-,ua"},
 	}
 	for name, text := range lines {
@@ -138,6 +169,72 @@ func TestBytesInJSON(t *testing.T) {
 	}
 	if e.Path != `/caf\xe9` || *e.UserAgent != "ä\t"+`\xff\xfe` {
 		t.Errorf("%q, %q", e.Path, *e.UserAgent)
+	}
+}
+
+// TestSurrogatesInJSON parses halves of surrogate pairs. The decoder would
+// replace each half by the same character.
+func TestSurrogatesInJSON(t *testing.T) {
+	t.Parallel()
+	var e clicks.ClickEvent
+	if err := parseJSON([]byte(`{"at":1.5,"ip":"h","url":"/\ud83d","agent":"\udc00\ud83d\uDE00\ud83d\ud83d\ude00\\\ud83d\u00e9\\ud83d"}`), &e); err != nil {
+		t.Fatal(err)
+	}
+	if want := `\udc00😀\ud83d😀\\ud83dé\ud83d`; e.Path != `/\ud83d` || *e.UserAgent != want {
+		t.Errorf("%q, %q, want %q", e.Path, *e.UserAgent, want)
+	}
+	if want := time.UnixMilli(1500); !e.At.Equal(want) {
+		t.Errorf("the time is %v", e.At)
+	}
+}
+
+// TestJSONErrors checks the errors of files with JSON in another layout.
+func TestJSONErrors(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{"[": "unexpected EOF", "{": "unexpected EOF", ` "at": 1,`: "found: string", `[{"at": 1}]`: "found: array"} {
+		err := parseJSON([]byte(text), new(clicks.ClickEvent))
+		if err == nil || !strings.HasPrefix(err.Error(), "want one JSON object on each line: ") || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
+
+// TestLineFeedInCSV parses fields that contain a line feed. A client may choose
+// its user agent, so the second line of a field is no event.
+func TestLineFeedInCSV(t *testing.T) {
+	t.Parallel()
+	const event, forged = "1,h,/a,ua", "9,6.6.6.6,/forged,ua"
+	for name, test := range map[string]struct {
+		lines  []string
+		events string // the lines that are events
+	}{
+		"one field":       {[]string{event, `1,h,/b,"ua`, forged, `end"`, event}, "15"},
+		"its end":         {[]string{event, `1,h,/b,"ua ""x""`, `""`, forged, `"",end "" x"`, event}, "16"},
+		"two fields":      {[]string{`1,h,"/b`, forged, `c","ua`, forged, `"`, event}, "6"},
+		"no line feed":    {[]string{`1,h,"/b","""ua"""`, `1,h,/b,""`, event}, "123"},
+		"a lost quote":    {[]string{`1,h,/b,"ua`, event, `1,h,"/b","ua"`, event}, "34"},
+		"quotes in texts": {[]string{`1,h,/b"c,ua`, event}, "2"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			parse, err := newParser("csv")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := parse([]byte("at,ip,path,user_agent"), new(clicks.ClickEvent)); !errors.Is(err, errHeader) {
+				t.Fatal(err)
+			}
+			events := ""
+			for i, l := range test.lines {
+				var e clicks.ClickEvent
+				if err := parse([]byte(l), &e); err == nil {
+					events += strconv.Itoa(i + 1)
+				}
+			}
+			if events != test.events {
+				t.Errorf("the events are in the lines %s, want %s", events, test.events)
+			}
+		})
 	}
 }
 

@@ -96,6 +96,7 @@ type lineParser struct {
 	in     *inputs
 	format string
 	file   string
+	next   int64 // the number of the line after the last line
 	parse  parser
 }
 
@@ -103,9 +104,10 @@ type lineParser struct {
 // first is the first line of the file. If first is empty, event reads the first
 // line that is not empty from the file.
 func (p *lineParser) event(ctx context.Context, l, first line) (e *clicks.ClickEvent, reason, err error) {
-	if p.file != l.file {
+	if p.file != l.file || p.next != l.no { // for example after an aborted transaction
 		p.file, p.parse = l.file, nil
 	}
+	p.next = l.no + 1
 	if p.parse == nil && !isEmpty(l.text) {
 		if p.parse, err = p.parserFor(ctx, l, first); err != nil {
 			return nil, nil, err
@@ -128,10 +130,27 @@ func (p *lineParser) parserFor(ctx context.Context, l, first line) (parser, erro
 		}
 	}
 	parse, err := parserFor(p.format, first.text)
-	if err == nil && l.no > first.no { // after a resume, the parser has not seen the header
-		_ = parse(first.text, new(clicks.ClickEvent)) // a CSV parser repeats the error of a bad header for each line
+	if err != nil || l.no <= first.no {
+		return parse, err
 	}
-	return parse, err
+	// After a resume, the parser of CSV has not seen the header, and does not
+	// know whether the line begins inside of a field. Other parsers have no
+	// memory.
+	_ = parse(first.text, new(clicks.ClickEvent)) // the parser repeats the error of a bad header for each line
+	if formatOf(p.format, first.text) != "csv" {
+		return parse, nil
+	}
+	p.in.file(ctx, l.file, func(before line, failed error) bool {
+		err = failed
+		if failed != nil || before.no >= l.no {
+			return false
+		}
+		if before.no > first.no && before.err == nil && !isEmpty(before.text) {
+			_ = parse(before.text, new(clicks.ClickEvent)) // an earlier run has reported the error
+		}
+		return true
+	})
+	return parse, errors.Join(err, ctx.Err())
 }
 
 // fingerprint identifies an event by its content, without its id and without

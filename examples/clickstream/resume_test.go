@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -190,5 +191,32 @@ func TestResumeWhileLogGrows(t *testing.T) {
 		if err != nil || !r.balanced() || r.Lines != lines || r.Lost != 0 {
 			t.Errorf("want %d lines: %+v, %v", lines, r, err)
 		}
+	}
+}
+
+// TestResumeInsideField continues a file of CSV inside of a field, and after an
+// aborted transaction again. The rest of the field is no event.
+func TestResumeInsideField(t *testing.T) {
+	t.Parallel()
+	lines := []string{"at,ip,path,user_agent", "1,h,/a,ua", `1,h,/b,"ua`, "9,6.6.6.6,/forged,ua", `end"`, "1,h,/c,ua"}
+	file := writeText(t, filepath.Join(t.TempDir(), "clicks.csv"), strings.Join(lines, "\n"))
+	in, err := openInputs([]string{file}, "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := lineParser{in: in, format: "auto"}
+	header := line{file: file, no: 1, text: []byte(lines[0])}
+	got := ""
+	for _, no := range []int64{4, 5, 6, 2, 3, 4, 2, 6} {
+		_, reason, err := p.event(t.Context(), line{file: file, no: no, text: []byte(lines[no-1])}, header)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if reason == nil {
+			got += strconv.FormatInt(no, 10)
+		}
+	}
+	if want := "6226"; got != want {
+		t.Errorf("the events are in the lines %s, want %s", got, want)
 	}
 }

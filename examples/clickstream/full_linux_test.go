@@ -16,7 +16,7 @@ func TestDiskFull(t *testing.T) {
 		t.Errorf("rejects: %v\n%s\n%s", err, out, errs)
 	}
 	cmd, out, errs = program(t, "--quiet", "--sample-lines", "3000", "--rejects", filepath.Join(t.TempDir(), "none", "rejects"))
-	if err := cmd.Run(); err == nil || strings.Contains(out.String(), "reason in") || !strings.Contains(errs.String(), "name another file with --rejects") {
+	if err := cmd.Run(); err == nil || out.Len() > 0 || !strings.Contains(errs.String(), "name another file") {
 		t.Errorf("no rejects file: %v\n%s\n%s", err, out, errs)
 	}
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"compress/flate"
 	"compress/gzip"
 	"context"
 	"errors"
@@ -42,13 +43,15 @@ type inputs struct {
 	Total int64
 	Read  atomic.Int64
 	stdin io.Reader
+	begun int // the number of files that lines has begun to read
 }
 
-// openInputs expands globs and checks that the files exist. So openInputs
-// reports a mistyped name before the first event is sent. rejects is the file
-// that the run will write. openInputs refuses a file with two names in the
-// list, and an input that is also the rejects file. It compares the files
-// themselves, because a link or another path is another name of the same file.
+// openInputs expands globs, and checks that the files can be read and that the
+// rejects can be written. So openInputs reports a mistyped name before the
+// first event is sent. rejects is the file that the run will write. openInputs
+// refuses a file with two names in the list, and an input that is also the
+// rejects file. It compares the files themselves, because a link or another
+// path is another name of the same file.
 func openInputs(patterns []string, rejects string, stdin io.Reader) (*inputs, error) {
 	in := &inputs{stdin: stdin}
 	for _, p := range patterns {
@@ -82,13 +85,112 @@ func openInputs(patterns []string, rejects string, stdin io.Reader) (*inputs, er
 				return nil, fmt.Errorf("--input: %s and %s are the same file, and its lines would be published twice: name each file once", in.files[k], f)
 			}
 		}
+		if info.Mode().IsRegular() && f != "-" {
+			if err := checkFormat(f); err != nil {
+				return nil, fmt.Errorf("--input: %w", err)
+			}
+		}
 		in.infos[i] = info
 		in.Total += info.Size()
+	}
+	if err := checkWritable(rejects, written); err != nil {
+		return nil, fmt.Errorf("--rejects: %w: name another file", err)
 	}
 	if !sized {
 		in.Total = 0
 	}
 	return in, nil
+}
+
+// checkFormat opens a file, and refuses a format that has no lines of text.
+func checkFormat(name string) error {
+	f, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	start := make([]byte, longestStart)
+	n, err := io.ReadFull(f, start)
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return err
+	}
+	return refuseFormat(name, start[:n])
+}
+
+// longestStart is the number of bytes that refuseFormat needs.
+const longestStart = 10
+
+// refuseFormat returns an error if a file does not begin like text or gzip. The
+// lines of such a file would all be rejected.
+func refuseFormat(name string, start []byte) error {
+	for format, begin := range map[string]string{
+		"compressed with zstd": "\x28\xb5\x2f\xfd", "compressed with xz": "\xfd7zXZ\x00", "compressed with lz4": "\x04\x22\x4d\x18",
+		"a zip archive": "PK\x03\x04", "in UTF-16": "\xff\xfe", "in UTF-16 (big endian)": "\xfe\xff",
+	} {
+		if bytes.HasPrefix(start, []byte(begin)) {
+			return fmt.Errorf("%s is %s: convert the file to UTF-8 or gzip", name, format)
+		}
+	}
+	if bytes.HasPrefix(start, []byte("BZh")) && bytes.HasSuffix(start, []byte("1AY&SY")) { // between both is the level
+		return fmt.Errorf("%s is compressed with bzip2: convert the file to UTF-8 or gzip", name)
+	}
+	return nil
+}
+
+// checkWritable opens a regular file for writing, but writes nothing. info is
+// nil if the file does not exist.
+func checkWritable(name string, info os.FileInfo) error {
+	if name == "" || info != nil && !info.Mode().IsRegular() && !info.IsDir() {
+		return nil // opening a pipe may wait for ever
+	}
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE, 0o666)
+	if err != nil {
+		return err
+	}
+	err = f.Close()
+	if info == nil {
+		err = errors.Join(err, os.Remove(name))
+	}
+	return err
+}
+
+// verify reads each compressed file to its end, because the checksum is at the
+// end. So the run sends no event of a damaged file, and no event of a file
+// before the damaged file, which a second run would send again.
+func (in *inputs) verify(ctx context.Context) error {
+	for i, name := range in.files {
+		if in.infos[i] == nil || !in.infos[i].Mode().IsRegular() || name == "-" {
+			continue
+		}
+		r, close, err := (&inputs{}).open(ctx, name)
+		if err == nil {
+			if _, compressed := r.(*gzip.Reader); compressed {
+				if _, err = io.Copy(io.Discard, r); err != nil {
+					err = fmt.Errorf("%s: %w", name, explainGzip(err))
+				}
+			}
+			close()
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if err != nil {
+			return fmt.Errorf("--input: %w: nothing was published", err)
+		}
+	}
+	return nil
+}
+
+// explainGzip says what to do about an error of reading a compressed file.
+func explainGzip(err error) error {
+	const repair = "replace the file by its readable lines (zcat FILE >NEWFILE), or leave it out of --input"
+	switch {
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return fmt.Errorf("the gzip file is incomplete: %w: "+repair, err)
+	case errors.Is(err, gzip.ErrHeader), errors.Is(err, gzip.ErrChecksum), errors.As(err, new(flate.CorruptInputError)):
+		return fmt.Errorf("the file is damaged: %w: "+repair, err)
+	}
+	return err
 }
 
 // expand returns the files of a pattern. The name of a file is not a pattern,
@@ -134,8 +236,16 @@ func sameFile(a, b os.FileInfo) bool {
 // last element.
 func (in *inputs) lines(ctx context.Context) iter.Seq2[line, error] {
 	return func(yield func(line, error) bool) {
-		for _, name := range in.files {
-			if !in.file(ctx, name, yield) {
+		for i, name := range in.files {
+			in.begun = i + 1
+			left := len(in.files) - in.begun
+			ok := in.file(ctx, name, func(l line, err error) bool {
+				if err != nil && left > 0 {
+					err = fmt.Errorf("%w: not read: %d more %s", err, left, plural(left, "file"))
+				}
+				return yield(l, err)
+			})
+			if !ok {
 				return
 			}
 		}
@@ -182,6 +292,9 @@ func (in *inputs) file(ctx context.Context, name string, yield func(line, error)
 				return false
 			}
 		case err != nil:
+			if compressed {
+				err = explainGzip(err)
+			}
 			return fail(fmt.Errorf("%s:%d: %w", name, no, err))
 		default:
 			if !yield(line{file: name, no: no, end: end, text: text}, nil) {
@@ -196,18 +309,21 @@ func (in *inputs) file(ctx context.Context, name string, yield func(line, error)
 func (in *inputs) open(ctx context.Context, name string) (io.Reader, func(), error) {
 	raw, close := in.read(ctx, name)
 	br := bufio.NewReaderSize(&counted{raw, &in.Read}, 256<<10)
-	magic, err := br.Peek(2)
-	if err != nil && !errors.Is(err, io.EOF) {
+	magic, err := br.Peek(longestStart)
+	if err == nil || errors.Is(err, io.EOF) { // the file may be shorter
+		err = refuseFormat(name, magic)
+	}
+	if err != nil {
 		close()
 		return nil, nil, err
 	}
-	if !bytes.Equal(magic, []byte{0x1f, 0x8b}) {
+	if !bytes.HasPrefix(magic, []byte{0x1f, 0x8b}) {
 		return br, close, nil // also for files shorter than two bytes
 	}
 	gz, err := gzip.NewReader(br)
 	if err != nil {
 		close()
-		return nil, nil, fmt.Errorf("%s: %w", name, err)
+		return nil, nil, fmt.Errorf("%s: %w", name, explainGzip(err))
 	}
 	return gz, close, nil
 }
@@ -276,7 +392,7 @@ func readLine(br *bufio.Reader) ([]byte, int64, error) {
 		return bytes.TrimSuffix(text[:len(text)-1], []byte("\r")), n, nil
 	}
 	if errors.Is(err, io.EOF) && len(text) > 0 {
-		return text, n, nil
+		return bytes.TrimSuffix(text, []byte("\r")), n, nil
 	}
 	if !errors.Is(err, bufio.ErrBufferFull) {
 		return nil, n, err
@@ -285,17 +401,18 @@ func readLine(br *bufio.Reader) ([]byte, int64, error) {
 	for errors.Is(err, bufio.ErrBufferFull) {
 		text, err = br.ReadSlice('\n')
 		n += int64(len(text))
-		if len(long) <= maxLine {
+		if len(long) <= maxLine+len("\r\n") {
 			long = append(long, text...)
 		}
 	}
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, n, err
 	}
+	long = bytes.TrimSuffix(bytes.TrimSuffix(long, []byte("\n")), []byte("\r"))
 	if len(long) > maxLine {
 		return long[:100], n, errLongLine
 	}
-	return bytes.TrimRight(long, "\r\n"), n, nil
+	return long, n, nil
 }
 
 // guessFormat guesses the format of a file. text is the first line of the file

@@ -1,13 +1,19 @@
 package main
 
 import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/avroline/avroline/producer/producertest"
 	"github.com/avroline/avroline/producer/source"
+	"github.com/avroline/avroline/registry/registrytest"
 )
 
 func writeText(t *testing.T, path, text string) string {
@@ -184,5 +190,92 @@ func TestFirstLines(t *testing.T) {
 	l, first := lineOf(source.Line{Number: 1, Text: []byte(byteOrderMark + "a"), Header: []byte(byteOrderMark + "a")})
 	if string(l.text) != "a" || string(first.text) != "a" {
 		t.Errorf("%q, %q", l.text, first.text)
+	}
+}
+
+func gzipped(t *testing.T, text string) string {
+	t.Helper()
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	_, err := io.WriteString(w, text)
+	if err := errors.Join(err, w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+// TestUnreadableInput names a good file before a file that cannot be read. No
+// event of the good file is sent, because a second run would send it again.
+func TestUnreadableInput(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	good := writeText(t, filepath.Join(dir, "good.log"), `h - - [17/May/2015:10:05:03 +0000] "GET / HTTP/1.0" 200 5`+"\n")
+	packed := gzipped(t, strings.Repeat("a line\n", 10))
+	damaged := []byte(packed)
+	damaged[len(damaged)-6]++ // the checksum
+	files := map[string]string{
+		"zstd":       "\x28\xb5\x2f\xfd\x04\x00\x31\x00\x00line\n",
+		"bzip2":      "BZh91AY&SY\x6f\x1f\n",
+		"UTF-16":     "\xff\xfel\x00i\x00n\x00e\x00\n\x00",
+		"damaged":    string(damaged),
+		"incomplete": packed[:len(packed)-9],
+	}
+	b := producertest.Start(t, producertest.WithTopic("clicks", 1))
+	for want, text := range files {
+		bad := writeText(t, filepath.Join(dir, want), text)
+		o, err := parseOptions([]string{
+			"--brokers", b.Addrs()[0], "--registry", registrytest.Start(t).URL, "--quiet",
+			"--rejects", filepath.Join(dir, "rejects"), "--input", good, "--input", bad,
+		}, io.Discard)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r, err := run(t.Context(), o); r != nil || err == nil || !strings.Contains(err.Error(), bad) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %+v, %v", want, r, err)
+		}
+	}
+	for range producertest.ReadRaw(t.Context(), b, "clicks") {
+		t.Error("an event was sent")
+	}
+	if _, err := os.Stat(filepath.Join(dir, "rejects")); !os.IsNotExist(err) {
+		t.Errorf("the check of the rejects file left a file: %v", err)
+	}
+}
+
+// TestFilesInReport reads a damaged file from standard input, where it cannot
+// be checked first. The report has the number of files that were read, and the
+// error has the number of the other files.
+func TestFilesInReport(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	text := `h - - [17/May/2015:10:05:03 +0000] "GET / HTTP/1.0" 200 5` + "\n"
+	good := writeText(t, filepath.Join(dir, "good.log"), text)
+	packed := gzipped(t, text+text)
+	o, err := parseOptions([]string{"--quiet", "--rejects", filepath.Join(dir, "rejects"), "--input", "-", "--input", good}, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := runFrom(t.Context(), o, strings.NewReader(packed[:len(packed)-4]))
+	if err == nil || !strings.Contains(err.Error(), "incomplete") || !strings.Contains(err.Error(), "not read: 1 more file") {
+		t.Errorf("error %v", err)
+	}
+	if r == nil || r.Files != 1 || r.Lines != 2 || r.Delivered != 2 {
+		t.Errorf("%+v", r)
+	}
+}
+
+// TestLongestLine checks that a line with exactly the longest length is no long
+// line, with each end of a line.
+func TestLongestLine(t *testing.T) {
+	t.Parallel()
+	text := strings.Repeat("x", maxLine)
+	for _, end := range []string{"", "\n", "\r", "\r\n"} {
+		got, n, err := readLine(bufio.NewReader(strings.NewReader(text + end)))
+		if string(got) != text || int(n) != len(text+end) || err != nil {
+			t.Errorf("%q: %d bytes, %d read, %v", end, len(got), n, err)
+		}
+		if _, _, err := readLine(bufio.NewReader(strings.NewReader("x" + text + end))); !errors.Is(err, errLongLine) {
+			t.Errorf("%q: one byte more: %v", end, err)
+		}
 	}
 }

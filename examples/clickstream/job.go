@@ -230,7 +230,7 @@ func (j *job) report(interrupted bool) *report {
 	r := &report{
 		Lines: j.acc.lines(), Rejected: j.acc.sum(rejected), Delivered: j.acc.sum(delivered),
 		NotSent: j.acc.sum(notSent), Unknown: j.acc.sum(unknown) + j.acc.sum(waiting),
-		Files: len(j.in.files), Send: j.o.send, Acks: j.o.acks, Interrupted: interrupted,
+		Files: j.in.begun, Send: j.o.send, Acks: j.o.acks, Interrupted: interrupted,
 		Seconds:    j.took.Seconds(),
 		LatencyP50: float64(j.lat.quantile(0.50)) / 1e6,
 		LatencyP99: float64(j.lat.quantile(0.99)) / 1e6,

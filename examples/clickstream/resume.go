@@ -73,12 +73,16 @@ func resume(ctx context.Context, o *options, in *inputs, reg *registry.Client, s
 	bar.finish()
 
 	r = &report{
-		Files: len(in.files), Send: o.send, Acks: o.acks, Interrupted: ctx.Err() != nil, Topic: o.topic, Subject: o.topic + "-value",
+		Send: o.send, Acks: o.acks, Interrupted: ctx.Err() != nil, Topic: o.topic, Subject: o.topic + "-value",
 		Seconds: took.Seconds(), EventsPerSecond: float64(src.Stats().Delivered) / took.Seconds(),
 	}
 	rctx, cancelRead := context.WithTimeout(context.WithoutCancel(ctx), time.Minute+took)
 	defer cancelRead()
-	return r, errors.Join(err, r.compareWithLog(rctx, o, in, last, des), schemaOf(rctx, reg, r))
+	failed := r.compareWithLog(rctx, o, in, last, des, ctx.Err() != nil || err != nil)
+	if !r.Compared {
+		return nil, errors.Join(err, failed)
+	}
+	return r, errors.Join(err, failed, schemaOf(rctx, reg, r))
 }
 
 // lineOf returns a line of the source and the first line of its file.
@@ -170,8 +174,9 @@ func fingerprint(e *clicks.ClickEvent) (uint64, error) {
 // compareWithLog parses all files, and searches the topic for every event. A
 // log may grow meanwhile. So the account has the lines that were there before
 // the run, and the lines that the run has read. last is the number of the last
-// line that the run has read, for each file.
-func (r *report) compareWithLog(ctx context.Context, o *options, in *inputs, last map[string]int64, des *serde.Deserializer[clicks.ClickEvent]) error {
+// line that the run has read, for each file. ended says that the run ended
+// before the end of the files. Then the next run publishes the missing events.
+func (r *report) compareWithLog(ctx context.Context, o *options, in *inputs, last map[string]int64, des *serde.Deserializer[clicks.ClickEvent], ended bool) error {
 	type expected struct {
 		times int64
 		file  string // the first file with the event
@@ -192,9 +197,11 @@ func (r *report) compareWithLog(ctx context.Context, o *options, in *inputs, las
 		}
 		before[name] = in.infos[i].Size()
 	}
+	var unread error
 	for l, err := range in.lines(ctx) {
 		if err != nil {
-			return err
+			unread = err // the account has the lines before
+			break
 		}
 		if l.end > before[l.file] && l.no > last[l.file] {
 			continue // appended after the run
@@ -228,6 +235,7 @@ func (r *report) compareWithLog(ctx context.Context, o *options, in *inputs, las
 		}
 		want[f] = x
 	}
+	r.Files = in.begun
 	if err := rej.close(); err != nil {
 		return err
 	}
@@ -277,12 +285,13 @@ func (r *report) compareWithLog(ctx context.Context, o *options, in *inputs, las
 		n := x.times
 		r.Delivered += min(n, seen[f])
 		r.Twice += max(seen[f]-n, 0)
-		if missing := max(n-seen[f], 0); r.Interrupted {
+		if missing := max(n-seen[f], 0); ended {
 			r.Remaining += missing
 		} else {
 			r.Lost += missing
 			r.Delivered += missing // every earlier run reported success
 		}
 	}
-	return nil
+	r.Compared = true
+	return unread
 }

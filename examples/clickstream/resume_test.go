@@ -220,3 +220,38 @@ func TestResumeInsideField(t *testing.T) {
 		t.Errorf("the events are in the lines %s, want %s", got, want)
 	}
 }
+
+// TestResumeFails checks the report of a run that fails. No event is lost,
+// because the next run publishes the missing events.
+func TestResumeFails(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	event := `h - - [17/May/2015:10:05:0%d +0000] "GET / HTTP/1.0" 200 5` + "\n"
+	first := writeText(t, filepath.Join(dir, "first.log"), fmt.Sprintf(event, 1)+fmt.Sprintf(event, 2)+"no event\n")
+	second := writeText(t, filepath.Join(dir, "second.log"), fmt.Sprintf(event, 3))
+	b := producertest.Start(t)
+	args := []string{
+		"--brokers", b.Addrs()[0], "--registry", registrytest.Start(t).URL, "--partitions", "3", "--send", "transaction", "--resume", "--quiet",
+		"--rejects", filepath.Join(dir, "rejects"), "--input", first, "--input", second,
+	}
+	o, err := parseOptions(append(args, "--strict"), io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := run(t.Context(), o)
+	if err == nil || r == nil || r.Lost != 0 || r.Remaining != 3 || r.Delivered != 0 {
+		t.Errorf("%+v, %v", r, err)
+	}
+
+	// The second file is incomplete. The events of the first file are counted.
+	packed := gzipped(t, strings.Repeat(fmt.Sprintf(event, 4), 500))
+	writeText(t, second, packed[:len(packed)-9])
+	o, err = parseOptions(args, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err = run(t.Context(), o)
+	if err == nil || r == nil || r.Lost != 0 || r.Delivered < 2 || r.ReadBack != r.Delivered || r.Files != 2 {
+		t.Errorf("%+v, %v", r, err)
+	}
+}

@@ -55,6 +55,9 @@ func runFrom(ctx context.Context, o *options, stdin io.Reader) (r *report, err e
 	if o.resume {
 		return resume(ctx, o, in, reg, ser, des)
 	}
+	if err := in.verify(ctx); err != nil {
+		return nil, err
+	}
 
 	j := &job{o: o, in: in, acc: newAccount(), rejects: &rejects{path: o.rejects}}
 	if err := j.start(ctx, ser); err != nil {
@@ -76,6 +79,7 @@ func runFrom(ctx context.Context, o *options, stdin io.Reader) (r *report, err e
 	rctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute+j.took)
 	defer cancel()
 	got, rerr := back.readBack(rctx, des, j.acc)
+	r.Compared = rerr == nil
 	j.balance(r, got)
 	return r, errors.Join(err, rerr, schemaOf(rctx, reg, r))
 }

@@ -109,7 +109,7 @@ func TestBalance(t *testing.T) {
 		seq := a.open("f")
 		a.name(seq, id)
 		a.setState(seq, delivered)
-		return a, &report{Lines: 1, Delivered: 1}
+		return a, &report{Lines: 1, Delivered: 1, Compared: true}
 	}
 	tests := map[string]struct {
 		damage func(a *account, r *report)
@@ -131,6 +131,7 @@ func TestBalance(t *testing.T) {
 			r.Delivered = 0
 			r.Unknown = 1
 		}, false},
+		"not read":   {func(a *account, r *report) { a.noteReadBack("f", 1, id); r.Compared = false }, false},
 		"no outcome": {func(a *account, r *report) { a.noteReadBack("f", 1, id); r.Lines = 2 }, false},
 	}
 	for name, test := range tests {

@@ -187,8 +187,10 @@ func explainGzip(err error) error {
 	switch {
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return fmt.Errorf("the gzip file is incomplete: %w: "+repair, err)
-	case errors.Is(err, gzip.ErrHeader), errors.Is(err, gzip.ErrChecksum), errors.As(err, new(flate.CorruptInputError)):
+	case errors.Is(err, gzip.ErrHeader): // after content that is right
 		return fmt.Errorf("the file is damaged: %w: "+repair, err)
+	case errors.Is(err, gzip.ErrChecksum), errors.As(err, new(flate.CorruptInputError)):
+		return fmt.Errorf("the file is damaged: %w: copy the file again from its origin. Otherwise look at its lines (zcat FILE >NEWFILE), because some are wrong, or leave it out of --input", err)
 	}
 	return err
 }

@@ -337,8 +337,10 @@ func explainGzip(err error) error {
 	switch {
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
 		return fmt.Errorf("gzip: the file is incomplete: %w: if a program still writes the file, run again later; otherwise "+repair, io.ErrUnexpectedEOF)
-	case errors.Is(err, gzip.ErrHeader), errors.Is(err, gzip.ErrChecksum), errors.As(err, new(flate.CorruptInputError)):
+	case errors.Is(err, gzip.ErrHeader): // after content that is right
 		return fmt.Errorf("the file is damaged: %w: "+repair, err)
+	case errors.Is(err, gzip.ErrChecksum), errors.As(err, new(flate.CorruptInputError)):
+		return fmt.Errorf("the file is damaged: %w: copy the file again from its origin. Otherwise look at its lines (zcat FILE >NEWFILE), because some are wrong, or remove it from the list", err)
 	}
 	return err
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	_ "modernc.org/sqlite" // the driver of the example's database
 
 	"github.com/avroline/avroline/examples/events/orders"
 	"github.com/avroline/avroline/producer"

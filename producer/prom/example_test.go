@@ -12,10 +12,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/avroline/avroline/examples/events/orders"
-	"github.com/avroline/avroline/internal/workload"
 	"github.com/avroline/avroline/producer"
 	"github.com/avroline/avroline/producer/producertest"
 	"github.com/avroline/avroline/producer/prom"
+	"github.com/avroline/avroline/registry"
+	"github.com/avroline/avroline/registry/registrytest"
 	"github.com/avroline/avroline/serde"
 )
 
@@ -24,13 +25,17 @@ func Example() {
 	ctx := context.Background()
 	broker := must(producertest.NewBroker(producertest.WithTopic("orders", 3)))
 	defer broker.Close()
+	server := must(registrytest.NewServer())
+	defer server.Close()
+	reg := must(registry.New([]string{server.URL}))
+	defer reg.Close()
 
 	metrics := prom.New()
 	gatherer := prometheus.NewRegistry()
 	gatherer.MustRegister(metrics)
 	handler := promhttp.HandlerFor(gatherer, promhttp.HandlerOpts{}) // for GET /metrics
 
-	p := must(producer.New(broker.Addrs(), must(serde.NewSerializer(&workload.Registry{})), metrics.Producer("shop")))
+	p := must(producer.New(broker.Addrs(), must(serde.NewSerializer(reg)), metrics.Producer("shop")))
 	topic := producer.NewTopic("orders", producer.KeyBy(func(e *orders.OrderCreated) string { return e.OrderID.String() }))
 	for range 3 {
 		must(topic.Publish(ctx, p, &orders.OrderCreated{Customer: "ada"}))

@@ -345,7 +345,7 @@ func (in *inputs) read(ctx context.Context, name string) (io.Reader, func()) {
 		}
 		f, err := os.Open(name)
 		if err == nil {
-			_, err = io.Copy(w, f)
+			err = in.copy(w, f, name)
 			f.Close()
 		}
 		w.CloseWithError(err)
@@ -354,6 +354,23 @@ func (in *inputs) read(ctx context.Context, name string) (io.Reader, func()) {
 		stop()
 		r.Close()
 	}
+}
+
+// copy copies a file. If the file changes in a way that hides lines, copy
+// returns an error.
+func (in *inputs) copy(w io.Writer, f *os.File, name string) error {
+	now, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if i := slices.Index(in.files, name); i >= 0 && !os.SameFile(now, in.infos[i]) {
+		return fmt.Errorf("%s was replaced during the run: name rotated files under their new names too", name)
+	}
+	n, err := io.Copy(w, f)
+	if err == nil && now.Mode().IsRegular() && n < now.Size() {
+		err = fmt.Errorf("the file was truncated during the run: it ends at byte %d, and had %d bytes", n, now.Size())
+	}
+	return err
 }
 
 type counted struct {

@@ -279,3 +279,52 @@ func TestLongestLine(t *testing.T) {
 		}
 	}
 }
+
+// TestInputChanges changes a file during the run. The lines that are gone are
+// missing, so the run must not end with success.
+func TestInputChanges(t *testing.T) {
+	t.Parallel()
+	for want, change := range map[string]func(name string) error{
+		"replaced": func(name string) error {
+			return errors.Join(os.Rename(name, name+".1"), os.WriteFile(name, []byte("new\n"), 0o644))
+		},
+		"no such file": os.Remove,
+	} {
+		dir := t.TempDir()
+		first := writeText(t, filepath.Join(dir, "first.log"), "line\n")
+		second := writeText(t, filepath.Join(dir, "second.log"), "line\n")
+		in, err := openInputs([]string{first, second}, "", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got error
+		for l, err := range in.lines(t.Context()) {
+			if got = err; err == nil {
+				if l.file != first {
+					t.Errorf("%s: line %q of %s", want, l.text, l.file)
+				} else if err := change(second); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if got == nil || !strings.Contains(got.Error(), second) || !strings.Contains(got.Error(), want) {
+			t.Errorf("%s: %v", want, got)
+		}
+	}
+
+	name := writeText(t, filepath.Join(t.TempDir(), "a.log"), strings.Repeat("line\n", 1<<20))
+	in, err := openInputs([]string{name}, "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for l, got := range in.lines(t.Context()) {
+		if err = got; got == nil && l.no == 1 {
+			if err := os.Truncate(name, 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err == nil || !strings.Contains(err.Error(), "truncated") {
+		t.Errorf("truncated: %v", err)
+	}
+}

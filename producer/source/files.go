@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync/atomic"
+	"unicode/utf8"
 )
 
 // FilesOption changes how [Files] reads. The zero FilesOption does nothing.
@@ -99,6 +100,7 @@ func (f *files) check() error {
 // because the path of a file may change.
 type filePosition struct {
 	Path       string `json:"path"`
+	PathBytes  []byte `json:"path_bytes,omitempty"` // the path, if it is not UTF-8
 	Offset     int64  `json:"offset"`
 	Lines      int64  `json:"lines"`
 	HeadSize   int    `json:"head_size"`
@@ -123,6 +125,9 @@ func parseFilePosition(p Position) (*filePosition, error) {
 		return nil, fmt.Errorf("position of stream %s: %q: impossible values: %s", p.Stream, p.Value, notOfFiles)
 	}
 	copy(at.sum[:], sum)
+	if len(at.PathBytes) > 0 {
+		at.Path = string(at.PathBytes)
+	}
 	return &at, nil
 }
 
@@ -302,7 +307,11 @@ func (f *streamFile) place() filePosition {
 
 // position returns the position behind the last line that was read.
 func (f *streamFile) position() Position {
-	text, err := json.Marshal(f.place())
+	at := f.place()
+	if !utf8.ValidString(at.Path) {
+		at.PathBytes = []byte(at.Path)
+	}
+	text, err := json.Marshal(at)
 	if err != nil { // cannot happen: a struct of strings and numbers always has a text
 		panic(err)
 	}

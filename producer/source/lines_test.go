@@ -372,6 +372,36 @@ func TestPositionsOfSeveralFiles(t *testing.T) {
 	}
 }
 
+// TestNameNotUTF8 replaces a file by a longer copy, as rsync does. Only the
+// name shows that the copy is the same log. The name is not UTF-8, and JSON
+// would change the name.
+func TestNameNotUTF8(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path := filepath.Join(dir, "caf\xe9.log")
+	if err := os.WriteFile(path, []byte("1\n2\n"), 0o600); err != nil {
+		t.Skip(err) // not every file system takes such a name
+	}
+	f := &files{paths: []string{path}, maxLine: 10}
+	r := openFiles(t, f)
+	for range 2 {
+		if ok, err := r.Next(t.Context(), new(Item[Line])); !ok || err != nil {
+			t.Fatal(ok, err)
+		}
+	}
+	positions := r.Positions()
+	_ = r.Close()
+	if err := os.Rename(writeFile(t, dir, "copy", "1\n2\n3\n"), path); err != nil {
+		t.Fatal(err)
+	}
+	again := openFiles(t, f, positions...)
+	defer func() { _ = again.Close() }()
+	var item Item[Line]
+	if ok, err := again.Next(t.Context(), &item); !ok || err != nil || string(item.Value.Text) != "3" {
+		t.Errorf("got %v, %v: %q", ok, err, item.Value.Text)
+	}
+}
+
 // FuzzLines checks that no position loses or repeats a line, for any content.
 func FuzzLines(f *testing.F) {
 	f.Add([]byte("a\r\nb\n\nc"), 2)

@@ -328,3 +328,21 @@ func TestInputChanges(t *testing.T) {
 		t.Errorf("truncated: %v", err)
 	}
 }
+
+// TestNameNotUTF8 publishes a file whose name is not UTF-8, for example of an
+// older Windows. An event names its file, and text of Avro is UTF-8.
+func TestNameNotUTF8(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	name := filepath.Join(dir, "caf\xe9.log")
+	if err := os.WriteFile(name, []byte(`h - - [17/May/2015:10:05:03 +0000] "GET / HTTP/1.0" 200 5`), 0o644); err != nil {
+		t.Skip(err) // not every file system takes such a name
+	}
+	o, err := parseOptions([]string{"--quiet", "--rejects", filepath.Join(dir, "rejects"), "--input", name}, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r, err := run(t.Context(), o); err != nil || !r.balanced() || r.Delivered != 1 {
+		t.Errorf("%+v, %v", r, err)
+	}
+}

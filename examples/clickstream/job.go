@@ -90,7 +90,7 @@ func (j *job) read(ctx, sending context.Context) error {
 				return err
 			}
 		}
-		seq := j.acc.open(l.file)
+		seq := j.acc.open(clean(l.file))
 		if err := j.line(sending, parse, seq, l); err != nil {
 			return err
 		}
@@ -146,7 +146,7 @@ func parseLine(parse parser, l line, e *clicks.ClickEvent) error {
 	if err := parse(l.text, e); err != nil {
 		return err
 	}
-	e.SourceFile, e.SourceLine = l.file, l.no
+	e.SourceFile, e.SourceLine = clean(l.file), l.no // a name need not be UTF-8
 	if e.Visitor == "" {
 		e.Visitor = visitor(e.IP, e.UserAgent)
 	}

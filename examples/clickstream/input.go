@@ -437,7 +437,7 @@ func readLine(br *bufio.Reader) ([]byte, int64, error) {
 // guessFormat guesses the format of a file. text is the first line of the file
 // that is not empty.
 func guessFormat(text []byte) string {
-	t := bytes.TrimSpace(text)
+	t, _, _ := bytes.Cut(bytes.TrimSpace(text), []byte("\r")) // the parser reports the carriage return
 	switch {
 	case bytes.HasPrefix(t, []byte("{")), bytes.HasPrefix(t, []byte("[{")), string(t) == "[":
 		return "json" // an array is an error, and the parser of JSON explains the error

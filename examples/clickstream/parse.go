@@ -28,6 +28,7 @@ type parser func(text []byte, e *clicks.ClickEvent) error
 var (
 	errHeader = errors.New("a header")
 	errEmpty  = errors.New("an empty line")
+	errCR     = errors.New("a carriage return inside the line: end each line with a line feed")
 )
 
 func newParser(format string) (parser, error) {
@@ -66,6 +67,9 @@ func formatOf(format string, first []byte) string {
 // its usual format. Debian's Apache writes the virtual host with its port
 // before the client address. parseCombined skips both.
 func parseCombined(text []byte, e *clicks.ClickEvent) error {
+	if hasCR(text) {
+		return errCR
+	}
 	rest := string(text)
 	host, rest, ok := strings.Cut(rest, " ")
 	if ok && hasPort(host) && !strings.HasPrefix(rest, "- ") { // the identity is always a dash
@@ -120,6 +124,12 @@ func parseCombined(text []byte, e *clicks.ClickEvent) error {
 	setRequest(e, request)
 	e.Referrer, e.UserAgent = orNull(referrer), orNull(agent)
 	return nil
+}
+
+// hasCR reports whether a line contains a carriage return before its end. Then
+// the line may be a whole file, for example of Excel ("CSV Macintosh").
+func hasCR(text []byte) bool {
+	return bytes.IndexByte(bytes.TrimRight(text, "\r"), '\r') >= 0
 }
 
 // setRequest splits a request line. Other text becomes the path, for example
@@ -536,6 +546,10 @@ var errLineFeedInField = errors.New("CSV: a field contains a line feed, which is
 
 func (p *csvParser) parse(text []byte, e *clicks.ClickEvent) error {
 	if p.bad != nil {
+		return p.bad
+	}
+	if p.columns == nil && hasCR(text) {
+		p.bad = errCR
 		return p.bad
 	}
 	if p.columns == nil {

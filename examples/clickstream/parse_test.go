@@ -199,6 +199,28 @@ func TestJSONErrors(t *testing.T) {
 	}
 }
 
+// TestCarriageReturns parses files whose lines end with a carriage return only.
+// Each file is one line, and must not become one event or one header.
+func TestCarriageReturns(t *testing.T) {
+	t.Parallel()
+	const event = `h - - [17/May/2015:10:05:03 +0000] "GET / HTTP/1.0" 200 5 "-" "ua"`
+	for text, bad := range map[string]bool{
+		event + "\r" + event + "\r":           true,
+		event + "\r":                          false,
+		"at,ip,path\r1,h,/a\r1,h,/b\r":        true,
+		"at,ip,path\r":                        false,
+		`{"at":1,"ip":"h","path":"/"}` + "\r": false,
+	} {
+		parse, err := parserFor("auto", []byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := parse([]byte(text), new(clicks.ClickEvent)); errors.Is(err, errCR) != bad {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
 // TestLineFeedInCSV parses fields that contain a line feed. A client may choose
 // its user agent, so the second line of a field is no event.
 func TestLineFeedInCSV(t *testing.T) {

@@ -6,21 +6,21 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/avroline/avroline/serde"
 	"github.com/avroline/avroline/serde/ocf"
 )
 
-// isContainer reports whether a regular file is an Avro object container file.
-func isContainer(name string) bool {
-	f, err := os.Open(name)
+// isContainer reports whether a regular file is an Avro object container file,
+// perhaps compressed with gzip.
+func isContainer(ctx context.Context, name string) bool {
+	r, close, err := (&inputs{}).open(ctx, name)
 	if err != nil {
 		return false // the later read reports the error
 	}
-	defer f.Close()
+	defer close()
 	start := make([]byte, len(ocf.Magic))
-	_, err = io.ReadFull(f, start)
+	_, err = io.ReadFull(r, start)
 	return err == nil && string(start) == ocf.Magic
 }
 

@@ -91,11 +91,18 @@ func TestContainerOfOtherEvents(t *testing.T) {
 // positions are lines.
 func TestContainerResume(t *testing.T) {
 	t.Parallel()
-	o, err := parseOptions([]string{"--quiet", "--resume", "--send", "transaction", "--brokers", "127.0.0.1:1", "--registry", "http://127.0.0.1:1", writeClicks(t, 1)}, io.Discard)
+	plain := writeClicks(t, 1)
+	text, err := os.ReadFile(plain)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := run(t.Context(), o); err == nil || !strings.Contains(err.Error(), "only files of lines") {
-		t.Errorf("a container file was resumed: %v", err)
+	for _, name := range []string{plain, writeText(t, plain+".gz", gzipped(t, string(text)))} {
+		o, err := parseOptions([]string{"--quiet", "--resume", "--send", "transaction", "--brokers", "127.0.0.1:1", "--registry", "http://127.0.0.1:1", name}, io.Discard)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := run(t.Context(), o); err == nil || !strings.Contains(err.Error(), "only files of lines") {
+			t.Errorf("%s was resumed: %v", name, err)
+		}
 	}
 }

@@ -31,7 +31,7 @@ func resume(ctx context.Context, o *options, in *inputs, reg *registry.Client, s
 		if info, err := os.Stat(f); err == nil && !info.Mode().IsRegular() { // a pipe would let isContainer wait
 			return nil, fmt.Errorf("--resume: %s is not a regular file, so it has no position to continue from: publish it without --resume", f)
 		}
-		if isContainer(f) {
+		if isContainer(ctx, f) {
 			return nil, fmt.Errorf("--resume: %s is an Avro container file, and --resume reads only files of lines: publish it without --resume", f)
 		}
 	}

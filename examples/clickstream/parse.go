@@ -433,8 +433,9 @@ func complete(e *clicks.ClickEvent) error {
 // microseconds.
 const maxMillis = 253_402_300_799_999
 
-// parseTime accepts RFC 3339, the time format of access logs, and seconds or
-// milliseconds since 1970. Seconds may have a fraction, as in nginx ($msec).
+// parseTime accepts RFC 3339, also without the colon in the zone, the time
+// format of access logs, and seconds or milliseconds since 1970. Seconds may
+// have a fraction, as in nginx ($msec).
 func parseTime(s string) (time.Time, error) {
 	if whole, fraction, ok := strings.Cut(s, "."); ok && isDigits(whole) && isDigits(fraction) {
 		n, err := strconv.ParseInt(whole, 10, 64)
@@ -452,8 +453,10 @@ func parseTime(s string) (time.Time, error) {
 		}
 		return time.Unix(n, 0).UTC(), nil
 	}
-	for _, layout := range []string{time.RFC3339Nano, "2006-01-02 15:04:05", "02/Jan/2006:15:04:05 -0700"} {
-		if t, err := time.Parse(layout, s); err == nil {
+	// Apache writes the time in brackets (%t).
+	inner := strings.TrimSuffix(strings.TrimPrefix(s, "["), "]")
+	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05-0700", "2006-01-02 15:04:05", "02/Jan/2006:15:04:05 -0700"} {
+		if t, err := time.Parse(layout, inner); err == nil {
 			return t, nil
 		}
 	}

@@ -188,6 +188,26 @@ func TestSurrogatesInJSON(t *testing.T) {
 	}
 }
 
+// TestTimes checks the forms of a time that servers write.
+func TestTimes(t *testing.T) {
+	t.Parallel()
+	const want = 1431857103250
+	for text, millis := range map[string]int64{
+		"2015-05-17T10:05:03.25Z": want, "2015-05-17T12:05:03.250+0200": want, "2015-05-17 10:05:03.25": want,
+		"1431857103.25": want, "1431857103250": want, "1431857103.2509999999999": want, "0.5": 500, "-1": -1000,
+		"[17/May/2015:10:05:03 +0000]": want - 250,
+	} {
+		if got, err := parseTime(text); err != nil || got.UnixMilli() != millis {
+			t.Errorf("%s: %v, %v", text, got, err)
+		}
+	}
+	for _, bad := range []string{"2016-12-31T23:59:60Z", "2015-02-29T00:00:00Z", "1.", ".5", "1.5.2", "-1.5", "1431857103250000.5", "[", ""} {
+		if got, err := parseTime(bad); err == nil {
+			t.Errorf("%q was taken as %v", bad, got)
+		}
+	}
+}
+
 // TestJSONErrors checks the errors of files with JSON in another layout.
 func TestJSONErrors(t *testing.T) {
 	t.Parallel()

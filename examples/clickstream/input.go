@@ -44,6 +44,8 @@ type inputs struct {
 	Read  atomic.Int64
 	stdin io.Reader
 	begun int // the number of files that lines has begun to read
+	// verified says that verify has read the compressed files.
+	verified bool
 }
 
 // openInputs expands globs, and checks that the files can be read and that the
@@ -158,27 +160,35 @@ func checkWritable(name string, info os.FileInfo) error {
 // end. So the run sends no event of a damaged file, and no event of a file
 // before the damaged file, which a second run would send again.
 func (in *inputs) verify(ctx context.Context) error {
-	for i, name := range in.files {
-		if in.infos[i] == nil || !in.infos[i].Mode().IsRegular() || name == "-" {
-			continue
-		}
-		r, close, err := (&inputs{}).open(ctx, name)
-		if err == nil {
-			if _, compressed := r.(*gzip.Reader); compressed {
-				if _, err = io.Copy(io.Discard, r); err != nil {
-					err = fmt.Errorf("%s: %w", name, explainGzip(err))
-				}
-			}
-			close()
-		}
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		if err != nil {
+	for i := range in.files {
+		if err := in.verifyFile(ctx, i); err != nil {
 			return fmt.Errorf("--input: %w: nothing was published", err)
 		}
 	}
+	in.verified = true
 	return nil
+}
+
+// verifyFile reads a file to its end if the file is compressed. Standard input
+// and a pipe cannot be read twice.
+func (in *inputs) verifyFile(ctx context.Context, i int) error {
+	name := in.files[i]
+	if in.infos[i] == nil || !in.infos[i].Mode().IsRegular() || name == "-" {
+		return nil
+	}
+	r, close, err := (&inputs{}).open(ctx, name)
+	if err == nil {
+		if _, compressed := r.(*gzip.Reader); compressed {
+			if _, err = io.Copy(io.Discard, r); err != nil {
+				err = fmt.Errorf("%s: %w", name, explainGzip(err))
+			}
+		}
+		close()
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
 }
 
 // explainGzip says what to do about an error of reading a compressed file.
@@ -241,13 +251,21 @@ func (in *inputs) lines(ctx context.Context) iter.Seq2[line, error] {
 		for i, name := range in.files {
 			in.begun = i + 1
 			left := len(in.files) - in.begun
-			ok := in.file(ctx, name, func(l line, err error) bool {
+			yieldFile := func(l line, err error) bool {
 				if err != nil && left > 0 {
 					err = fmt.Errorf("%w: not read: %d more %s", err, left, plural(left, "file"))
 				}
 				return yield(l, err)
-			})
-			if !ok {
+			}
+			if !in.verified { // a source gives the lines of an incomplete file, but no lines of a damaged file
+				if err := in.verifyFile(ctx, i); err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
+					if ctx.Err() == nil {
+						yieldFile(line{}, err)
+					}
+					return
+				}
+			}
+			if !in.file(ctx, name, yieldFile) {
 				return
 			}
 		}

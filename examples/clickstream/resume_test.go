@@ -254,4 +254,13 @@ func TestResumeFails(t *testing.T) {
 	if err == nil || r == nil || r.Lost != 0 || r.Delivered < 2 || r.ReadBack != r.Delivered || r.Files != 2 {
 		t.Errorf("%+v, %v", r, err)
 	}
+
+	// The second file is damaged. Its lines may be wrong, so they do not count.
+	damaged := []byte(gzipped(t, strings.Repeat(fmt.Sprintf(event, 5), 500)))
+	damaged[len(damaged)-6]++ // the checksum
+	writeText(t, second, string(damaged))
+	r, err = run(t.Context(), o)
+	if err == nil || !strings.Contains(err.Error(), "is damaged") || r == nil || r.Lines != 3 || r.Delivered != 2 || r.Remaining != 0 {
+		t.Errorf("%+v, %v", r, err)
+	}
 }

@@ -23,7 +23,8 @@ type Line struct {
 	// offset counts bytes after decompression.
 	Offset int64
 	// Text is the line without its line feed and without a carriage return
-	// before the line feed. The caller may keep Text, but must not change it,
+	// before the line feed. All other bytes stay, for example a byte order mark
+	// in the first line. The caller may keep Text, but must not change it,
 	// because lines share memory.
 	Text []byte
 	// Header is the first line of the file, for formats that need it. Header is

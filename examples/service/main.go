@@ -22,6 +22,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/avroline/avroline/producer"
 	"github.com/avroline/avroline/producer/opentelemetry"
 )
 
@@ -58,6 +59,10 @@ func run(ctx context.Context, c config, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	connection, err := producer.ConnectionOf(c.brokers, c.producerOptions()...) // the brokers may be in the file
+	if err != nil {
+		return errors.Join(err, s.close())
+	}
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", c.listen)
 	if err != nil {
 		return errors.Join(err, s.close())
@@ -68,7 +73,7 @@ func run(ctx context.Context, c config, log *slog.Logger) error {
 	server := &http.Server{Handler: s.routes(inside), ReadHeaderTimeout: 10 * time.Second}
 	serving := make(chan error, 1)
 	go func() { serving <- server.Serve(listener) }()
-	log.Info("serving", "url", "http://"+listener.Addr().String(), "brokers", c.brokers, "embedded", inside != nil)
+	log.Info("serving", "url", "http://"+listener.Addr().String(), "brokers", connection.Brokers, "embedded", inside != nil)
 
 	select {
 	case <-ctx.Done():

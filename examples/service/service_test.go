@@ -211,7 +211,7 @@ func TestOutage(t *testing.T) {
 }
 
 // TestShutdown ends the program during requests. Every order with the answer
-// 201 must be in the topic once.
+// 201 must be in the topic once. The brokers are in a file, and in the log.
 func TestShutdown(t *testing.T) {
 	t.Parallel()
 	inside, err := startEmbedded()
@@ -221,15 +221,21 @@ func TestShutdown(t *testing.T) {
 	defer inside.close()
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
+	file := filepath.Join(t.TempDir(), "service.yaml")
+	text := fmt.Sprintf("bootstrap.servers: %s\nschema.registry.url: %s\n", strings.Join(inside.broker.Addrs(), ","), inside.registry.URL)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	lines := &lineWriter{}
 	ended := make(chan error, 1)
 	go func() {
-		ended <- run(ctx, config{
-			listen: "127.0.0.1:0", brokers: inside.broker.Addrs(), registry: inside.registry.URL, instance: "test", load: 100,
-		}, slog.New(slog.NewTextHandler(lines, nil)))
+		ended <- run(ctx, config{listen: "127.0.0.1:0", file: file, instance: "test", load: 100}, slog.New(slog.NewTextHandler(lines, nil)))
 	}()
 	r := &running{inside: inside, client: http.DefaultClient}
 	r.until(t, "an address in the log", func() bool { r.url = lines.address(); return r.url != "" })
+	if want := fmt.Sprintf("brokers=%v ", inside.broker.Addrs()); !strings.Contains(lines.String(), want) {
+		t.Errorf("the log has no %q:\n%s", want, lines)
+	}
 	r.until(t, "ready", func() bool { code, _ := r.do(t, "GET", "/ready", ""); return code == 200 })
 
 	var mu sync.Mutex
@@ -282,11 +288,15 @@ func (w *lineWriter) Write(p []byte) (int, error) {
 	return w.text.Write(p)
 }
 
-// address returns the address in the line "serving".
-func (w *lineWriter) address() string {
+func (w *lineWriter) String() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	_, rest, _ := strings.Cut(w.text.String(), "msg=serving url=")
+	return w.text.String()
+}
+
+// address returns the address in the line "serving".
+func (w *lineWriter) address() string {
+	_, rest, _ := strings.Cut(w.String(), "msg=serving url=")
 	address, _, _ := strings.Cut(rest, " ")
 	return address
 }

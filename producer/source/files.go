@@ -233,7 +233,7 @@ func (r *filesReader) Next(ctx context.Context, item *Item[Line]) (bool, error) 
 // longOpening is the size in bytes of a compressed file that takes long to
 // open. Such a file is not opened inside of a transaction, because the
 // transaction could time out.
-const longOpening = 8 << 20
+const longOpening = 1 << 20
 
 func (r *filesReader) next(ctx context.Context, item *Item[Line]) (bool, error) {
 	for len(r.files) > 0 {

@@ -3,6 +3,7 @@ package source
 import (
 	"bytes"
 	"crypto/rand"
+	"encoding/hex"
 	"os"
 	"path/filepath"
 	"strings"
@@ -111,5 +112,30 @@ func TestDamagedGzip(t *testing.T) {
 				t.Errorf("got %v", err)
 			}
 		})
+	}
+}
+
+// TestLargeFileBetweenTransactions checks that a large compressed file is not
+// opened in the transaction of other lines, because opening takes long.
+func TestLargeFileBetweenTransactions(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	text := make([]byte, longOpening)
+	if _, err := rand.Read(text); err != nil {
+		t.Fatal(err)
+	}
+	large := writeFile(t, dir, "large.gz", hex.EncodeToString(text)+"\n"+hex.EncodeToString(text)+"\n")
+	small := writeFile(t, dir, "small.gz", "two\n")
+	f := &files{paths: []string{writeFile(t, dir, "first", "one\n"), small, large}, maxLine: 10}
+	r := openFiles(t, f)
+	defer func() { _ = r.Close() }()
+	for i, want := range []bool{true, true, false, true} {
+		ok, err := r.Next(t.Context(), new(Item[Line]))
+		if ok != want || err != nil {
+			t.Fatalf("call %d: %v, %v", i, ok, err)
+		}
+		if !ok && len(r.Positions()) != 2 {
+			t.Error("no positions to commit")
+		}
 	}
 }

@@ -23,8 +23,8 @@ var (
 // option, before the constructor returns. Processors, sources and relays make
 // their producers themselves, and a source makes one for each shard. The
 // producer may be used only after its constructor has returned, but its state
-// may be read at once. If Err returns [ErrClosed], the producer is closed. A
-// nil f is an error.
+// may be read at once. If Err returns [ErrClosed], alone or with a fatal
+// error, the producer is closed. A nil f is an error.
 //
 // The option also sets statistics.interval.ms to 5,000 if an earlier option did
 // not set it, because librdkafka counts the traffic of [Broker] only then.

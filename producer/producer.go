@@ -73,7 +73,7 @@ func (p *Producer) Close(ctx context.Context) error { return p.engine.Close(ctx)
 
 // Err returns nil while the producer can publish. Otherwise Err returns
 // [ErrClosed], or the fatal error that ended the producer, wrapped in
-// [ErrFatal].
+// [ErrFatal]. After a fatal error and Close, errors.Is finds both.
 func (p *Producer) Err() error { return p.engine.Err() }
 
 // Stats returns the counts at this moment.

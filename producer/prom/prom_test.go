@@ -191,6 +191,40 @@ func TestTransactions(t *testing.T) {
 	}
 }
 
+// TestFatalProducer closes a producer after a fatal error and makes another
+// producer with the same name, as docs/troubleshooting.md says. The closed
+// producer must leave the gauges. Otherwise the client would never be ready
+// again.
+func TestFatalProducer(t *testing.T) {
+	t.Parallel()
+	ctx := deadline(t)
+	b := producertest.Start(t, producertest.WithTopic("orders", 1))
+	m := prom.New()
+	start := func() *producer.Producer {
+		p, err := producer.New(b.Addrs(), serializer(t), m.Producer("shop"), producer.WithoutRecovery())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	p := start()
+	b.RefuseNext(1, kerr.ClusterAuthorizationFailed.Code, producertest.InitProducerID)
+	_, _ = topicOf("orders").Publish(ctx, p, order())
+	until(t, "a fatal error", func() bool { return errors.Is(p.Err(), producer.ErrFatal) })
+	if got, reported := gather(t, m)["avroline_ready"]; !reported || len(samples(got)) != 0 {
+		t.Errorf("after the fatal error: %v", got)
+	}
+	_ = p.Close(ctx)
+	if err := p.Err(); !errors.Is(err, producer.ErrClosed) || !errors.Is(err, producer.ErrFatal) {
+		t.Errorf("the error of the closed producer: %v", err)
+	}
+	q := start()
+	defer func() { _ = q.Close(ctx) }()
+	if got := samples(gather(t, m)["avroline_ready"]); got["shop"] != 1 {
+		t.Errorf("with the new producer: %v", got)
+	}
+}
+
 // TestCardinality checks that the number of topic labels is limited, and that
 // every message is counted.
 func TestCardinality(t *testing.T) {

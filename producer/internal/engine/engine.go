@@ -131,13 +131,17 @@ func New(c *settings.Config, callbacks Callbacks) (*Engine, error) {
 }
 
 // Err returns nil while the engine can publish. Otherwise Err returns the fatal
-// error that ended the engine, wrapped in [ErrFatal], or [ErrClosed].
+// error that ended the engine, wrapped in [ErrFatal], or [ErrClosed]. After a
+// fatal error and Close, errors.Is finds both.
 func (e *Engine) Err() error {
-	if fatal := e.fatal.Load(); fatal != nil {
-		return *fatal
-	}
-	if e.alive.Err() != nil {
+	fatal := e.fatal.Load()
+	switch closed := e.alive.Err() != nil; {
+	case closed && fatal != nil:
+		return withCause(ErrClosed, *fatal)
+	case closed:
 		return ErrClosed
+	case fatal != nil:
+		return *fatal
 	}
 	return nil
 }

@@ -405,7 +405,7 @@ func TestTraceThroughEverything(t *testing.T) {
 			// A copy of the headers must not become a second context.
 			return copies.AddMessage(ctx, tx, producer.Message[*event]{Value: m.Value, Headers: m.Headers})
 		},
-		b.Processor(), processor.WithBadHandler(processor.DeadLetter(dead)), processor.WithProducer(b.Producer(), copytest.Logger(t)))
+		b.Processor(), metrics.Processor("copies"), processor.WithBadHandler(processor.DeadLetter(dead)), processor.WithProducer(b.Producer(), copytest.Logger(t)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -481,12 +481,17 @@ func TestTraceThroughEverything(t *testing.T) {
 		t.Errorf("%+v", s[0].Attributes)
 	}
 	for _, name := range []string{
-		"messaging.client.consumed.messages", "messaging.process.duration", "avroline.processor.lag", "avroline.processor.partitions",
+		"messaging.client.consumed.messages", "messaging.process.duration", "avroline.processor.partitions",
 		"avroline.transactions", "avroline.registry.lookups", "avroline.registry.request.duration", "avroline.schema.plan.duration",
 	} {
 		if len(b.counts(t, name)) == 0 {
 			t.Errorf("no %s", name)
 		}
+	}
+	// The processor has given up its partitions. Another member of the group
+	// reports their lag now.
+	if lag := b.counts(t, "avroline.processor.lag"); len(lag) != 0 {
+		t.Errorf("lag after the end: %v", lag)
 	}
 	counted := prometheus.NewPedanticRegistry()
 	if err := counted.Register(metrics); err != nil {
@@ -497,6 +502,9 @@ func TestTraceThroughEverything(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, f := range families {
+		if f.GetName() == "avroline_processor_lag_messages" {
+			t.Errorf("prom beside it, after the end: %v", f)
+		}
 		if f.GetName() == "avroline_messages_total" && f.GetMetric()[0].GetCounter().GetValue() != 2 {
 			t.Errorf("prom beside it: %v", f)
 		}

@@ -25,15 +25,8 @@ func (t *Telemetry) Processor() processor.Option {
 		EndBatch:    endBatch,
 		StartRecord: func(ctx context.Context, r processor.Record) context.Context { return t.startRecord(ctx, &r) },
 		EndRecord:   func(ctx context.Context, r processor.Record, e processor.RecordEnd) { t.endRecord(ctx, &r, &e) },
-		Rebalanced: func(ctx context.Context, r processor.Rebalance) {
-			t.metrics.partitions.Record(ctx, int64(r.NowPartitions), metric.WithAttributes(semconv.MessagingConsumerGroupName(r.Group)))
-		},
-		Lag: func(ctx context.Context, group string, lag []processor.Lag) {
-			for _, l := range lag {
-				t.metrics.lag.Record(ctx, l.Messages, metric.WithAttributes(semconv.MessagingConsumerGroupName(group),
-					semconv.MessagingDestinationName(l.Topic), semconv.MessagingDestinationPartitionID(strconv.Itoa(int(l.Partition.Partition)))))
-			}
-		},
+		Rebalanced:  func(_ context.Context, r processor.Rebalance) { t.levels.rebalanced(&r) },
+		Lag:         func(_ context.Context, group string, lag []processor.Lag) { t.levels.noteLag(group, lag) },
 	})
 }
 

@@ -118,6 +118,7 @@ func (t *Telemetry) Serde() serde.CommonOption {
 // option in WithSource.
 func (t *Telemetry) Source() source.Option {
 	shard := func(n int) metric.MeasurementOption { return metric.WithAttributes(keyShard.Int(n)) }
+	id := new(sourceID)
 	return source.WithHooks(source.Hooks{
 		StartTransaction: func(ctx context.Context, n int) context.Context {
 			ctx, span := t.tracer.Start(ctx, spanSource, trace.WithAttributes(keyShard.Int(n)))
@@ -136,10 +137,7 @@ func (t *Telemetry) Source() source.Option {
 				span.End()
 			}
 		},
-		Lag: func(ctx context.Context, n int, lag source.Lag) {
-			if lag.Items >= 0 {
-				t.metrics.sourceLag.Record(ctx, lag.Items, shard(n))
-			}
-		},
+		Stopped: func(_ context.Context, n int, _ error) { t.levels.noteSource(id, n, -1) },
+		Lag:     func(_ context.Context, n int, lag source.Lag) { t.levels.noteSource(id, n, lag.Items) },
 	})
 }

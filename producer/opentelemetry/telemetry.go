@@ -19,6 +19,7 @@ type Telemetry struct {
 	config  config
 	tracer  trace.Tracer
 	metrics instruments
+	levels  levels
 	fields  []string // headers that a new context replaces
 
 	kinds     sync.Map // kindKey → *publishKind
@@ -109,8 +110,9 @@ func New(opts ...Option) (*Telemetry, error) {
 		}
 	}
 	var err error
-	t.metrics, err = newInstruments(c.meters.Meter(scope, metric.WithSchemaURL(SchemaURL)))
-	if err != nil {
+	meter := c.meters.Meter(scope, metric.WithSchemaURL(SchemaURL))
+	t.metrics, err = newInstruments(meter)
+	if err = errors.Join(err, t.levels.register(meter)); err != nil {
 		return nil, fmt.Errorf("opentelemetry: %w", err)
 	}
 	return t, nil
@@ -120,8 +122,6 @@ func New(opts ...Option) (*Telemetry, error) {
 type instruments struct {
 	sent, consumed, sourceItems, transactions, lookups metric.Int64Counter
 	operation, process, request, plan                  metric.Float64Histogram
-	lag, sourceLag                                     metric.Int64Gauge
-	partitions                                         metric.Int64Gauge
 }
 
 func newInstruments(m metric.Meter) (i instruments, err error) {
@@ -137,11 +137,6 @@ func newInstruments(m metric.Meter) (i instruments, err error) {
 		errs = append(errs, err)
 		return h
 	}
-	gauge := func(name, unit, description string) metric.Int64Gauge {
-		g, err := m.Int64Gauge(name, metric.WithUnit(unit), metric.WithDescription(description))
-		errs = append(errs, err)
-		return g
-	}
 	i = instruments{
 		sent:         counter(metricSent, "{message}", "Messages that the program published. error.type says why a message was not delivered."),
 		consumed:     counter(metricConsumed, "{message}", "Messages that processors handled, once for each attempt at their batch."),
@@ -152,9 +147,6 @@ func newInstruments(m metric.Meter) (i instruments, err error) {
 		process:      seconds(metricProcessDuration, "Time of the function of a processor for one message."),
 		request:      seconds(metricRequestDuration, "Time of a request to the registry, with its retries."),
 		plan:         seconds(metricPlanDuration, "Time of planning how to read a writer schema."),
-		lag:          gauge(metricLag, "{message}", "Messages of a partition that the group of a processor has not committed."),
-		sourceLag:    gauge(metricSourceLag, "{item}", "Items of a shard that are not published."),
-		partitions:   gauge(metricPartitions, "{partition}", "Partitions that a processor reads."),
 	}
 	return i, errors.Join(errs...)
 }

@@ -35,10 +35,12 @@ type Hooks struct {
 	// EndRecord is called when the function has returned. The result of the
 	// message becomes visible only at the end of the batch.
 	EndRecord func(ctx context.Context, r Record, e RecordEnd)
-	// Rebalanced is called when the processor has received or lost partitions.
+	// Rebalanced is called when the processor has received or lost partitions,
+	// also at the end of Run, which gives up all partitions.
 	Rebalanced func(ctx context.Context, r Rebalance)
 	// Lag is called about every 10 seconds with the lag of the partitions that
-	// this processor reads.
+	// this processor reads. The lag of a partition is out of date after
+	// Rebalanced has named the partition as revoked.
 	Lag func(ctx context.Context, group string, lag []Lag)
 }
 
@@ -281,22 +283,31 @@ func (o *observer) reportProgress(ctx context.Context) {
 	for _, tp := range assigned {
 		now[Partition{tp.Topic, tp.Partition}] = true
 	}
-	if !maps.Equal(now, o.assigned) {
-		r := Rebalance{Group: o.group, NowPartitions: len(now), Assigned: addedPartitions(o.assigned, now), Revoked: addedPartitions(now, o.assigned)}
-		for _, p := range r.Revoked {
-			delete(o.positions, p)
-		}
-		o.assigned, o.lastLag = now, time.Time{}
-		o.callHooks("Rebalanced", func(h *Hooks) {
-			if h.Rebalanced != nil {
-				h.Rebalanced(ctx, r)
-			}
-		})
-	}
+	o.assign(ctx, now)
 	if o.lag && len(now) > 0 && time.Since(o.lastLag) >= lagInterval {
 		o.lastLag = time.Now()
 		o.reportLag(ctx)
 	}
+}
+
+// end reports the end of Run, which gives up all partitions.
+func (o *observer) end(ctx context.Context) { o.assign(context.WithoutCancel(ctx), nil) }
+
+// assign reports an assignment that differs from the last assignment.
+func (o *observer) assign(ctx context.Context, now map[Partition]bool) {
+	if maps.Equal(now, o.assigned) {
+		return
+	}
+	r := Rebalance{Group: o.group, NowPartitions: len(now), Assigned: addedPartitions(o.assigned, now), Revoked: addedPartitions(now, o.assigned)}
+	for _, p := range r.Revoked {
+		delete(o.positions, p)
+	}
+	o.assigned, o.lastLag = now, time.Time{}
+	o.callHooks("Rebalanced", func(h *Hooks) {
+		if h.Rebalanced != nil {
+			h.Rebalanced(ctx, r)
+		}
+	})
 }
 
 // addedPartitions returns the partitions that are in after but not in before,

@@ -177,6 +177,7 @@ func (p *Processor[In]) run(ctx context.Context) error {
 	}
 	defer in.close()
 	p.in, p.observer = in, newObserver(in, p.config.hooks)
+	defer p.observer.end(ctx)
 	if err := p.findTopics(ctx); err != nil {
 		return err
 	}

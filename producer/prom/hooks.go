@@ -88,7 +88,7 @@ func (m *Metrics) Processor(name string) processor.Option {
 		batches[result] = w.batches.WithLabelValues(name, result)
 	}
 	took := w.took.WithLabelValues(name)
-	l := w.add(&lag{client: name})
+	l := w.add(&lag{client: name, partition: map[groupPartition]int64{}})
 	return processor.WithHooks(processor.Hooks{
 		EndBatch: func(_ context.Context, _ processor.Batch, e processor.BatchEnd) {
 			if e.Err == nil {
@@ -108,14 +108,19 @@ func (m *Metrics) Processor(name string) processor.Option {
 				records["ok"].Inc()
 			}
 		},
-		Lag: func(_ context.Context, _ string, all []processor.Lag) {
-			topics := map[string]int64{}
-			for _, one := range all {
-				topics[one.Topic] += one.Messages
-			}
+		Rebalanced: func(_ context.Context, r processor.Rebalance) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
-			l.topic = topics
+			for _, p := range r.Revoked {
+				delete(l.partition, groupPartition{r.Group, p})
+			}
+		},
+		Lag: func(_ context.Context, group string, all []processor.Lag) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			for _, one := range all {
+				l.partition[groupPartition{group, one.Partition}] = one.Messages
+			}
 		},
 	})
 }

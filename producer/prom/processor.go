@@ -5,6 +5,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/avroline/avroline/producer/processor"
 	"github.com/avroline/avroline/producer/prom/internal/catalog"
 )
 
@@ -20,8 +21,15 @@ type workers struct {
 // lag is the last known lag of a processor or source.
 type lag struct {
 	client string
-	topic  map[string]int64 // of a processor, by topic
-	shard  map[int]int64    // of a source, by shard
+	// partition has the partitions that the processors read now.
+	partition map[groupPartition]int64
+	shard     map[int]int64 // of a source, by shard
+}
+
+// groupPartition is a partition that a processor of a group reads.
+type groupPartition struct {
+	group string
+	processor.Partition
 }
 
 func newWorkers(buckets []float64) *workers {
@@ -46,8 +54,8 @@ func (w *workers) collect(ch chan<- prometheus.Metric) {
 	defer w.mu.Unlock()
 	topics, sources := map[[2]string]int64{}, map[string]int64{}
 	for _, l := range w.lags {
-		for topic, messages := range l.topic {
-			topics[[2]string{l.client, label(topic)}] += messages
+		for p, messages := range l.partition {
+			topics[[2]string{l.client, label(p.Topic)}] += messages
 		}
 		for _, items := range l.shard {
 			sources[l.client] += items

@@ -3,6 +3,7 @@ package producer_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -181,15 +182,110 @@ func TestStuckReason(t *testing.T) {
 	}
 }
 
+// TestRefusalReason checks that the producer says why a broker does not take
+// messages, on both transports.
+func TestRefusalReason(t *testing.T) {
+	t.Parallel()
+	ctx := waitCtx(t)
+	const again = "the messages of events[0] again and again"
+	for through, opts := range transports() {
+		for name, test := range map[string]struct {
+			code    *kerr.Error
+			request producertest.Request
+			want    string // before the code
+			advice  string
+		}{
+			"not leader": {kerr.NotLeaderForPartition, producertest.Produce, again, "has a leader"},
+			"slow":       {kerr.RequestTimedOut, producertest.Produce, again, "look at the replicas"},
+			"disk":       {kerr.KafkaStorageError, producertest.Produce, again, "look at the disk"},
+			"replicas":   {kerr.NotEnoughReplicas, producertest.Produce, again, "start the brokers of the replicas"},
+			"no id":      {kerr.CoordinatorLoadInProgress, producertest.InitProducerID, "the messages of events[0] need", "look at the logs of the brokers"},
+		} {
+			t.Run(through+" "+name, func(t *testing.T) {
+				t.Parallel()
+				b := startBroker(t, producertest.WithTopic("events", 1))
+				refused := b.Refuse(test.code.Code, 1, 0, test.request)
+				p := newProducer(t, b.Addrs(), opts...)
+				events := producer.NewTopic("events", producer.NoKey[*event]())
+				if err := events.PublishAsync(ctx, p, &event{}, nil); err != nil {
+					t.Fatal(err)
+				}
+				ended, cancel := context.WithCancel(ctx)
+				cancel()
+				want := fmt.Sprintf("%s: Kafka error %s (%d)", test.want, test.code.Message, test.code.Code)
+				for {
+					err := p.Flush(ended)
+					if err != nil && strings.Contains(err.Error(), want) && strings.Contains(err.Error(), test.advice) {
+						break
+					}
+					if ctx.Err() != nil {
+						t.Fatalf("the last error was %v, want %q and %q", err, want, test.advice)
+					}
+					time.Sleep(50 * time.Millisecond)
+				}
+				h := waitForHealth(t, p, "a reason", func(h producer.Health) bool { return !h.Ready })
+				if !strings.Contains(h.Reason.Error(), want) {
+					t.Errorf("%v", h.Reason)
+				}
+				refused.Stop()
+				waitForHealth(t, p, "well again", func(h producer.Health) bool { return h.Ready && h.Degraded == nil })
+				if err := p.Flush(ctx); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	}
+}
+
+// TestNoLeaderReason checks that the producer names a partition without a
+// leader, to which the client library sends nothing.
+func TestNoLeaderReason(t *testing.T) {
+	t.Parallel()
+	for through, opts := range transports() {
+		t.Run(through, func(t *testing.T) {
+			t.Parallel()
+			b := startBroker(t, producertest.WithTopic("events", 1))
+			ctx := waitCtx(t)
+			events := producer.NewTopic("events", producer.NoKey[*event]())
+			p := newProducer(t, b.Addrs(), append(opts, producer.WithMetadataMaxAge(100*time.Millisecond))...)
+			if _, err := events.Publish(ctx, p, &event{}); err != nil {
+				t.Fatal(err)
+			}
+			leaderless := controlMetadata(b, func(p *kmsg.MetadataResponseTopicPartition) {
+				p.ErrorCode, p.Leader = kerr.LeaderNotAvailable.Code, -1
+			})
+			refused := b.Refuse(kerr.NotLeaderForPartition.Code, 1, 0)
+			leaderless.Store(true)
+			if err := events.PublishAsync(ctx, p, &event{}, nil); err != nil {
+				t.Fatal(err)
+			}
+			waitForHealth(t, p, "a reason", func(h producer.Health) bool {
+				return h.Reason != nil && strings.Contains(h.Reason.Error(), "the partition has no leader")
+			})
+			leaderless.Store(false)
+			refused.Stop()
+			if err := p.Flush(ctx); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
 // shrinkReplicas lets the brokers say that only the leader of each partition of
 // the topic events is in sync, while the result is true.
 func shrinkReplicas(b *producertest.Broker) *atomic.Bool {
+	return controlMetadata(b, func(p *kmsg.MetadataResponseTopicPartition) { p.ISR = []int32{p.Leader} })
+}
+
+// controlMetadata lets the brokers change what they say about each partition of
+// the topic events, while the result is true.
+func controlMetadata(b *producertest.Broker, change func(p *kmsg.MetadataResponseTopicPartition)) *atomic.Bool {
 	cluster := b.Cluster()
 	topic, infos, addrs := cluster.TopicInfo("events"), cluster.PartitionInfos("events"), b.Addrs()
-	var few atomic.Bool
+	var on atomic.Bool
 	cluster.ControlKey(int16(kmsg.Metadata), func(req kmsg.Request) (kmsg.Response, error, bool) {
 		cluster.KeepControl()
-		if !few.Load() {
+		if !on.Load() {
 			return nil, nil, false
 		}
 		resp := req.ResponseKind().(*kmsg.MetadataResponse)
@@ -208,11 +304,12 @@ func shrinkReplicas(b *producertest.Broker) *atomic.Bool {
 		for _, info := range infos {
 			p := kmsg.NewMetadataResponseTopicPartition()
 			p.Partition, p.Leader, p.LeaderEpoch = info.Partition, info.Leader, info.Epoch
-			p.Replicas, p.ISR = all, []int32{info.Leader}
+			p.Replicas, p.ISR = all, all
+			change(&p)
 			t.Partitions = append(t.Partitions, p)
 		}
 		resp.Topics = append(resp.Topics, t)
 		return resp, nil, true
 	})
-	return &few
+	return &on
 }

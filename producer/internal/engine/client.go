@@ -198,6 +198,11 @@ func (k *client) refuse(why error) { k.refusal.CompareAndSwap(nil, &why) }
 // Trouble implements [transport.Handler].
 func (k *client) Trouble(err *transport.Error) { k.engine.trouble.note(err) }
 
+// Refused implements [transport.Handler].
+func (k *client) Refused(topic string, partition int32, err *transport.Error) {
+	k.engine.progress.noteRefusal(topic, partition, err, time.Now())
+}
+
 // Fatal implements [transport.Handler].
 func (k *client) Fatal(err *transport.Error) { k.fail(err) }
 

@@ -58,6 +58,7 @@ type progress struct {
 	// underReplicated has the topics with too few replicas in sync, as Prepare
 	// or a later check has seen them.
 	underReplicated map[string]error
+	refusals        refusals
 }
 
 type progressMark struct {
@@ -168,8 +169,9 @@ func (p *progress) underReplicatedTopics() (topics []string, err error) {
 const maxStuckChecks = 5
 
 // checkUnderReplicated looks whether topics have enough replicas in sync again,
-// and whether topics with a stuck partition have too few. The client library
-// does not say why a partition does not move.
+// and whether topics with a stuck partition have too few. checkUnderReplicated
+// also looks for partitions without a leader, because no broker refuses their
+// messages.
 func (e *Engine) checkUnderReplicated() {
 	topics, _ := e.progress.underReplicatedTopics()
 	most := len(topics) + maxStuckChecks
@@ -189,6 +191,7 @@ func (e *Engine) checkUnderReplicated() {
 		if lacking, known := e.missingReplicas(e.alive, k, name); known {
 			e.progress.noteReplicas(name, lacking)
 		}
+		e.noteLeaders(k, name)
 	}
 }
 
@@ -233,6 +236,7 @@ func (p *progress) observe(queues []*queue, now time.Time) {
 		seen[q] = mark
 	}
 	p.seen = seen
+	p.refusals.keep(seen)
 }
 
 // stuck returns the names of the partitions that have not moved for the given
@@ -288,7 +292,7 @@ func (e *Engine) degraded(h *Health, cause error) error {
 	_, lacking := e.progress.underReplicatedTopics()
 	errs := []error{lacking}
 	if len(h.Stuck) > 0 {
-		errs = append(errs, stuckError(h.Stuck, stuckAfter))
+		errs = append(errs, e.withReason(stuckError(h.Stuck, stuckAfter), nil))
 	}
 	for _, b := range h.Brokers {
 		if b.State != transport.BrokerUnreachable {
@@ -336,12 +340,20 @@ func stuckError(names []string, after time.Duration) error {
 	return fmt.Errorf("%w: %v had no delivery for %v", errStuck, names, after)
 }
 
-// explainStuck is stuckError with the reason that checkUnderReplicated has
-// found.
+// explainStuck is stuckError with the reason if the engine knows the reason.
 func (e *Engine) explainStuck(names []string, after time.Duration) error {
-	err := stuckError(names, after)
-	if lacking := e.progress.lackingReplicas(names); lacking != nil {
-		return withCause(err, lacking)
+	return e.withReason(stuckError(names, after), e.progress.lackingReplicas(names))
+}
+
+// withReason adds to the error of stuck partitions why they do not move.
+// lacking is the error about missing replicas, or nil.
+func (e *Engine) withReason(err, lacking error) error {
+	code, refused := e.progress.refusal(lendAfter)
+	switch {
+	case lacking != nil && (refused == nil || code == notEnoughReplicas || code == notEnoughReplicasAfterAppend):
+		return withCause(err, lacking) // has the numbers of the replicas
+	case refused != nil:
+		return withCause(err, refused)
 	}
 	return err
 }

@@ -98,7 +98,7 @@ func (q *queue) each(f func(e *entry)) {
 
 // waitForPartition waits until a partition moves again.
 func (e *Engine) waitForPartition(ctx context.Context, q *queue, block bool) error {
-	stuck := fmt.Errorf("%w: %s[%d] had no delivery for %v and takes no more messages until it moves", errStuck, q.topic.name, q.partition, lendAfter)
+	stuck := e.withReason(fmt.Errorf("%w: %s[%d] had no delivery for %v and takes no more messages until it moves", errStuck, q.topic.name, q.partition, lendAfter), nil)
 	if !block {
 		return withCause(ErrWouldBlock, stuck)
 	}

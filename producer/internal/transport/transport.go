@@ -119,6 +119,13 @@ type Handler interface {
 	// unreachable broker or a refused login. Trouble does not change the
 	// outcome of any message.
 	Trouble(err *Error)
+	// Refused reports that a broker refused messages of a partition, or did not
+	// answer in time, and that the library sends the messages again. An empty
+	// topic and the partition -1 mean that the library waits for a producer id,
+	// without which the library sends no message. Refused does not change the
+	// outcome of any message. A transport that does not know the reason does
+	// not call Refused.
+	Refused(topic string, partition int32, err *Error)
 	// Fatal reports, once, that the client accepts and delivers no more
 	// messages. The outcomes of all messages in flight follow.
 	Fatal(err *Error)

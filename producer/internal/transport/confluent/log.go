@@ -25,6 +25,10 @@ func (c *client) logLine(line *C.avl_line) {
 		return
 	}
 	tag := C.GoString(line.tag)
+	if line.level == C.AVL_REFUSED {
+		c.noteRefusalLine(tag, C.GoString(line.text))
+		return
+	}
 	if (tag == "PRODUCE" || tag == "MSGSET") && !c.batchLines {
 		return
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 
+	"github.com/avroline/avroline/producer/internal/settings"
 	"github.com/avroline/avroline/producer/internal/transport"
 )
 
@@ -129,6 +130,9 @@ func (c *client) forwardLines(lines <-chan kafka.LogEvent) {
 			}
 			if line.Tag == "DRAIN" {
 				c.noteRetryLine(line.Message, true, time.Now())
+			}
+			if line.Tag == "GETPID" && line.Level < settings.LogDebug {
+				c.noteRefusalLine(line.Tag, line.Message)
 			}
 			if line.Level <= c.config.LogLevel() {
 				c.log(line.Level, line.Tag, line.Message)

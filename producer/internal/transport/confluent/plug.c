@@ -743,13 +743,17 @@ static void on_log(const rd_kafka_t *rk, int level, const char *tag, const char 
   if (level == LOG_DEBUG && hub->guard) {
     if (strcmp(tag, "PRODUCE") == 0)
       note_batch(hub, text);
-    if (strcmp(tag, "MSGSET") == 0)
+    if (strcmp(tag, "MSGSET") == 0) {
       note_failure(hub, text);
+      add_line(hub, AVL_REFUSED, tag, text);
+    }
     if (strcmp(tag, "ERRSEQ") == 0)
       rd_kafka_test_fatal_error((rd_kafka_t *)rk, OUT_OF_ORDER_SEQUENCE_NUMBER, text);
   }
   if (level == LOG_DEBUG && strcmp(tag, "DRAIN") == 0)
     add_line(hub, note_drain(hub, text), tag, text);
+  if (level < LOG_DEBUG && strcmp(tag, "GETPID") == 0)
+    add_line(hub, AVL_REFUSED, tag, text);
   if (strcmp(tag, "FATAL") == 0)
     note_refusal(hub, text);
   if (level <= hub->max_level)

@@ -49,6 +49,10 @@ enum { AVL_BROKER_STATE = -1 };
 // delivered since the last such line.
 enum { AVL_DRAIN = -2, AVL_DRAIN_AGAIN = -3 };
 
+// AVL_REFUSED marks a line about a failed batch, or about a producer id that the
+// library did not get.
+enum { AVL_REFUSED = -4 };
+
 // avl_line is a line of the library's log. level is a syslog level or one of
 // the marks above.
 typedef struct {

@@ -26,9 +26,10 @@ const almostLeastResume = leastResume - 50*time.Millisecond
 // ignoringHandler is a handler that ignores every report.
 type ignoringHandler struct{}
 
-func (ignoringHandler) Outcomes([]transport.Outcome) {}
-func (ignoringHandler) Trouble(*transport.Error)     {}
-func (ignoringHandler) Fatal(*transport.Error)       {}
+func (ignoringHandler) Outcomes([]transport.Outcome)            {}
+func (ignoringHandler) Trouble(*transport.Error)                {}
+func (ignoringHandler) Refused(string, int32, *transport.Error) {}
+func (ignoringHandler) Fatal(*transport.Error)                  {}
 
 // TestResumedCallHasEnoughTime checks that a blocking call that resumes an
 // earlier call has enough time, no matter when the context ends.

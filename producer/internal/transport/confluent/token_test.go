@@ -83,6 +83,8 @@ type troubleHandler struct {
 	trouble string
 }
 
+func (*troubleHandler) Refused(string, int32, *transport.Error) {}
+
 func (t *troubleHandler) Trouble(err *transport.Error) { t.trouble = err.Error() }
 
 // TestRefusedTokenIsNotShown refuses a token. The library quotes the token in

@@ -65,8 +65,9 @@ func (y *outcomeCounter) Outcomes(outcomes []transport.Outcome) {
 	}
 	y.release(ended, failed)
 }
-func (*outcomeCounter) Trouble(*transport.Error) {}
-func (*outcomeCounter) Fatal(*transport.Error)   {}
+func (*outcomeCounter) Trouble(*transport.Error)                {}
+func (*outcomeCounter) Refused(string, int32, *transport.Error) {}
+func (*outcomeCounter) Fatal(*transport.Error)                  {}
 
 // BenchmarkProduce sends encoded bytes to a broker that stores nothing. The
 // benchmark compares the transport with kgo alone.

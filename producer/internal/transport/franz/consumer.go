@@ -64,6 +64,9 @@ func (f troubleFunc) Trouble(err *transport.Error) {
 // Outcomes implements [transport.Handler].
 func (troubleFunc) Outcomes([]transport.Outcome) {}
 
+// Refused implements [transport.Handler].
+func (troubleFunc) Refused(string, int32, *transport.Error) {}
+
 // Fatal implements [transport.Handler].
 func (f troubleFunc) Fatal(err *transport.Error) { f.Trouble(err) }
 

@@ -146,9 +146,10 @@ func TestConsumer(t *testing.T) {
 // ignoringHandler is a handler that ignores every report.
 type ignoringHandler struct{}
 
-func (ignoringHandler) Outcomes([]transport.Outcome) {}
-func (ignoringHandler) Trouble(*transport.Error)     {}
-func (ignoringHandler) Fatal(*transport.Error)       {}
+func (ignoringHandler) Outcomes([]transport.Outcome)            {}
+func (ignoringHandler) Trouble(*transport.Error)                {}
+func (ignoringHandler) Refused(string, int32, *transport.Error) {}
+func (ignoringHandler) Fatal(*transport.Error)                  {}
 
 func openTransaction(t *testing.T, addrs []string) transport.Client {
 	t.Helper()

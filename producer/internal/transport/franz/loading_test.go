@@ -29,8 +29,9 @@ func (c *collector) Outcomes(list []transport.Outcome) {
 		close(c.all)
 	}
 }
-func (*collector) Trouble(*transport.Error) {}
-func (*collector) Fatal(*transport.Error)   {}
+func (*collector) Trouble(*transport.Error)                {}
+func (*collector) Refused(string, int32, *transport.Error) {}
+func (*collector) Fatal(*transport.Error)                  {}
 
 // TestTopicMissing gives messages of a topic that does not exist to a client.
 // Every message ends with the code of a missing topic, also the messages that

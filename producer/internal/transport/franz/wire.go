@@ -81,6 +81,7 @@ const (
 	keyProduce          = 0
 	keyMetadata         = 3
 	keySASLHandshake    = 17
+	keyInitProducerID   = 22
 	keyEndTxn           = 26
 	keySASLAuthenticate = 36
 )
@@ -141,7 +142,7 @@ func (c *conn) note(b []byte) (r *request, correlation int32, err error) {
 		if acks == 0 {
 			return nil, 0, nil
 		}
-	case keyMetadata, keySASLHandshake, keySASLAuthenticate:
+	case keyMetadata, keySASLHandshake, keySASLAuthenticate, keyInitProducerID:
 	case keyEndTxn:
 		c.wire.client.tx.ending.Store(true)
 		return nil, 0, nil
@@ -254,6 +255,8 @@ func (w *wire) answered(r *request, body []byte) error {
 		w.readAnswer(r, body)
 	case keyMetadata:
 		w.readTopics(r.version, body)
+	case keyInitProducerID:
+		w.readProducerID(r.version, body)
 	case keySASLHandshake:
 		return w.readHandshake(body)
 	case keySASLAuthenticate:
@@ -339,6 +342,9 @@ func (w *wire) readAnswer(r *request, body []byte) {
 			if in.bad || t == nil {
 				continue
 			}
+			if kerr.IsRetriable(kerr.ErrorForCode(a.code)) {
+				w.client.handler.Refused(t.name, number, convert(kerr.ErrorForCode(a.code)))
+			}
 			if p := t.at(number); p != nil && !p.answered(r, a) {
 				binary.BigEndian.PutUint16(body[at:], uint16(kerr.InvalidRecord.Code))
 			}
@@ -405,6 +411,17 @@ func (w *wire) readTopics(version int16, body []byte) {
 		if known := w.client.topic(*t.Topic); known != nil {
 			known.noteMetadata(t.ErrorCode, t.TopicID)
 		}
+	}
+}
+
+// readProducerID notes why a broker gives no producer id. Without the id, kgo
+// sends no message.
+func (w *wire) readProducerID(version int16, body []byte) {
+	in := reader{b: body, flexible: version >= 2}
+	in.tags()
+	in.int32() // the throttle time
+	if code := in.int16(); !in.bad && kerr.IsRetriable(kerr.ErrorForCode(code)) {
+		w.client.handler.Refused("", -1, convert(kerr.ErrorForCode(code)))
 	}
 }
 

@@ -285,6 +285,9 @@ func (r *recorder) Trouble(err *transport.Error) {
 	r.note(func() { r.trouble = append(r.trouble, err) })
 }
 
+// Refused implements [transport.Handler].
+func (*recorder) Refused(string, int32, *transport.Error) {}
+
 // Fatal implements [transport.Handler].
 func (r *recorder) Fatal(err *transport.Error) { r.note(func() { r.fatal = append(r.fatal, err) }) }
 

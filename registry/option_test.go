@@ -151,6 +151,34 @@ func TestNoCredentialIsPrinted(t *testing.T) {
 	}
 }
 
+// TestNoFormOfACredentialIsPrinted checks that an error shows no credential if
+// a server repeats the credential in another form, or at the place where the
+// error cuts the server's text.
+func TestNoFormOfACredentialIsPrinted(t *testing.T) {
+	t.Parallel()
+	const secret = `s3cr3t"&XYZ@1234567890`
+	s := startSeeded(t)
+	for name, test := range map[string]struct {
+		status int
+		body   string
+	}{
+		"cut":         {502, strings.Repeat("x", 190) + secret + " or " + secret},
+		"cut page":    {200, strings.Repeat("x", 190) + secret + " or " + secret},
+		"cut message": {400, `{"error_code":400,"message":"` + strings.Repeat("x", 2040) + `s3cr3t\"&XYZ@1234567890"}`},
+		"URL":         {502, "cannot open http://alice:s3cr3t%22&XYZ%401234567890@upstream"},
+		"HTML":        {502, "<p>s3cr3t&#34;&amp;XYZ@1234567890</p>"},
+		"JSON":        {502, `{"error":"s3cr3t\"\u0026XYZ@1234567890"}`},
+	} {
+		c := newClient(t, []string{s.URL}, registry.WithBasicAuth("alice", secret), registry.WithRetries(0, 0, 0))
+		lift := s.Inject(registrytest.Answer(test.status, "text/plain", test.body))
+		_, err := c.SchemaByID(t.Context(), "", 1)
+		lift()
+		if err == nil || strings.Contains(err.Error(), "s3cr3") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func TestCredentials(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()

@@ -27,7 +27,7 @@ type Connection struct {
 
 // String shows every field except the password.
 func (c Connection) String() string {
-	return fmt.Sprintf("Connection{%v tls=%t sasl=%q user=%q password=%s}", c.Brokers, c.TLS != nil, c.Mechanism, c.User, redact(c.Password != ""))
+	return fmt.Sprintf("Connection{%v tls=%t sasl=%q user=%q password=%s}", c.Brokers, c.TLS != nil, c.Mechanism, c.User, masked(c.Password != ""))
 }
 
 // Format prints [Connection.String] for every verb.

@@ -3,11 +3,11 @@ package settings
 import (
 	"encoding/base64"
 	"encoding/pem"
-	"net/url"
 	"regexp"
 	"slices"
-	"strings"
 	"sync"
+
+	"github.com/avroline/avroline/internal/redact"
 )
 
 // secrets holds the secrets of a Config. Redact removes the secrets from other
@@ -18,6 +18,9 @@ type secrets struct {
 	tokens []string // the last tokens of a token source
 }
 
+// removed stands in the place of a secret.
+const removed = "[redacted]"
+
 // shortest is the minimum length of a secret for a search. Shorter secrets
 // would match parts of ordinary words.
 const shortest = 4
@@ -26,7 +29,7 @@ func newSecrets(c *Config) *secrets {
 	s := &secrets{}
 	add := func(secret string) {
 		if len(secret) >= shortest {
-			s.fixed = append(s.fixed, secret, url.QueryEscape(secret), base64.StdEncoding.EncodeToString([]byte(secret)))
+			s.fixed = append(s.fixed, redact.Forms(secret)...)
 		}
 	}
 	if c.SASL != nil {
@@ -80,42 +83,17 @@ func (c *Config) Redact(text string) string {
 	if c.secrets == nil || text == "" {
 		return text
 	}
-	text = jsonWebToken.ReplaceAllString(text, "[redacted]")
+	text = jsonWebToken.ReplaceAllString(text, removed)
 	s := c.secrets
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	for _, secret := range s.fixed {
-		text = redactOne(text, secret)
+		text = redact.Remove(text, secret, removed)
 	}
 	for _, token := range s.tokens {
-		text = redactOne(text, token)
+		text = redact.Remove(text, token, removed)
 	}
 	return text
 }
 
 var jsonWebToken = regexp.MustCompile(`\beyJ[A-Za-z0-9_-]{8,}(\.[A-Za-z0-9_-]*){0,4}`)
-
-// redactOne removes a secret from a text. redactOne also removes the beginning
-// of a secret if the text has at least twelve characters of the secret.
-func redactOne(text, secret string) string {
-	const enough = 12
-	begin := secret[:min(len(secret), enough)]
-	if !strings.Contains(text, begin) {
-		return text
-	}
-	var b strings.Builder
-	for {
-		i := strings.Index(text, begin)
-		if i < 0 {
-			b.WriteString(text)
-			return b.String()
-		}
-		n := len(begin)
-		for n < len(secret) && i+n < len(text) && text[i+n] == secret[n] {
-			n++
-		}
-		b.WriteString(text[:i])
-		b.WriteString("[redacted]")
-		text = text[i+n:]
-	}
-}

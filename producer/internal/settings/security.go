@@ -48,7 +48,7 @@ type TLS struct {
 
 // String lists the parts that are set.
 func (t TLS) String() string {
-	text := fmt.Sprintf("TLS{CA: %d bytes, Cert: %d bytes, Key: %s", len(t.CA), len(t.Cert), redact(len(t.Key) > 0))
+	text := fmt.Sprintf("TLS{CA: %d bytes, Cert: %d bytes, Key: %s", len(t.CA), len(t.Cert), masked(len(t.Key) > 0))
 	if t.InsecureSkipVerify {
 		text += ", InsecureSkipVerify"
 	}
@@ -75,7 +75,7 @@ func (t *TLS) GobDecode([]byte) error { return errNoGob }
 
 var errNoGob = errors.New("producer: a secret cannot be written or read with encoding/gob")
 
-func redact(set bool) string {
+func masked(set bool) string {
 	if set {
 		return "[redacted]"
 	}
@@ -160,7 +160,7 @@ type OIDCConfig struct {
 
 // String shows the client and the URL without its possible secrets.
 func (o OIDCConfig) String() string {
-	return fmt.Sprintf("OIDCConfig{%s client=%q secret=%s}", plainURL(o.TokenURL), o.ClientID, redact(o.ClientSecret != ""))
+	return fmt.Sprintf("OIDCConfig{%s client=%q secret=%s}", plainURL(o.TokenURL), o.ClientID, masked(o.ClientSecret != ""))
 }
 
 // Format prints [OIDCConfig.String] for every verb.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/avroline/avroline/internal/oauth"
+	"github.com/avroline/avroline/internal/redact"
 )
 
 const (
@@ -135,7 +136,7 @@ func (s *sender) send(ctx context.Context, ep *endpoint, req Call) (body []byte,
 		return nil, sent, nil
 	}
 	if err := req.Form.check(body); err != nil {
-		text := hide(Quote(string(body), MaxQuote))
+		text := Quote(hide(string(body)), MaxQuote) // a quote may cut a credential, so hide first
 		if req.Secret {
 			text = "the body is not shown"
 		}
@@ -147,8 +148,7 @@ func (s *sender) send(ctx context.Context, ep *endpoint, req Call) (body []byte,
 
 // refusal returns the error for an answer that is not a 2xx.
 func (s *sender) refusal(ep *endpoint, req Call, resp *http.Response, body []byte, hide func(string) string) error {
-	e := newError(ep.String(), resp.StatusCode, resp.Header.Get("Content-Type"), body)
-	e.Message = hide(e.Message)
+	e := newError(ep.String(), resp.StatusCode, resp.Header.Get("Content-Type"), body, hide)
 	if req.Secret {
 		e.Message, e.full = http.StatusText(e.Status), ""
 	}
@@ -165,17 +165,20 @@ func (s *sender) refusal(ep *endpoint, req Call, resp *http.Response, body []byt
 	return e
 }
 
-// redact removes credentials from remote text.
+// redact removes credentials from remote text. The text may have a credential
+// in another form, for example in a URL.
 func (s *sender) redact(text, authorization string) string {
+	const hidden = "xxxxx"
 	for _, secret := range s.secrets {
-		if len(secret) > 2 {
-			text = strings.ReplaceAll(text, secret, "xxxxx")
+		if len(secret) <= 2 {
+			continue
+		}
+		for _, form := range redact.Forms(secret) {
+			text = redact.Remove(text, form, hidden)
 		}
 	}
-	if _, sent, ok := strings.Cut(authorization, " "); ok && sent != "" {
-		text = strings.ReplaceAll(text, sent, "xxxxx")
-	}
-	return text
+	_, sent, _ := strings.Cut(authorization, " ")
+	return redact.Remove(text, sent, hidden)
 }
 
 // hideIn replaces the text of an error that shows a credential.

@@ -167,18 +167,19 @@ func (e *Error) lostRace() bool {
 }
 
 // newError reads an error answer. Its body may be the registry's JSON, plain
-// text, a page of a proxy, or empty.
-func newError(url string, status int, contentType string, body []byte) *Error {
+// text, a page of a proxy, or empty. hide removes credentials from a text. A
+// quote may cut a credential, so newError hides first.
+func newError(url string, status int, contentType string, body []byte, hide func(string) string) *Error {
 	e := &Error{URL: url, Status: status}
 	var answer struct {
 		Code    int    `json:"error_code"`
 		Message string `json:"message"`
 	}
 	if json.Unmarshal(body, &answer) == nil && (answer.Code != 0 || answer.Message != "") {
-		e.Code, e.Message, e.full = answer.Code, Quote(answer.Message, MaxMessage), answer.Message
+		e.Code, e.Message, e.full = answer.Code, Quote(hide(answer.Message), MaxMessage), answer.Message
 		return e
 	}
-	e.Message = Quote(string(body), MaxQuote)
+	e.Message = Quote(hide(string(body)), MaxQuote)
 	e.page = strings.Contains(contentType, "html") || strings.HasPrefix(e.Message, "<")
 	return e
 }

@@ -9,7 +9,10 @@
 // key, the key is in [File.Unknown].
 package configfile
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 // Entry is a setting under the name that Kafka's clients use.
 type Entry struct {
@@ -64,8 +67,11 @@ type File struct {
 // For returns the entries of an owner. Entries for all clients come before
 // entries for the owner's own client, so a reader should let the later entry
 // win. If a secret is given as KEY.file, its value is the content of the file.
+// If such a file cannot be read, For returns the other entries and an error.
+// The error joins an [*Error] for each such file.
 func (f File) For(owner Owner) ([]Entry, error) {
 	var common, special []Entry
+	var errs []error
 	for _, e := range f.entries {
 		if e.owner != owner || !owner.readsClient(e.client) {
 			continue
@@ -73,7 +79,8 @@ func (f File) For(owner Owner) ([]Entry, error) {
 		if name, ok := secretFile(e.Key); ok {
 			b, err := ReadSmall(e.Value)
 			if err != nil {
-				return nil, &Error{e.Origin, err.Error()}
+				errs = append(errs, &Error{e.Origin, err.Error()})
+				continue
 			}
 			e.Key, e.Value = name, trimNewline(b)
 		}
@@ -83,7 +90,7 @@ func (f File) For(owner Owner) ([]Entry, error) {
 			common = append(common, e)
 		}
 	}
-	return append(common, special...), nil
+	return append(common, special...), errors.Join(errs...)
 }
 
 // Common reports whether the entry is for all clients. A later entry for a

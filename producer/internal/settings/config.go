@@ -82,6 +82,7 @@ type Config struct {
 	names       map[string]*Setting // the rows by every name in files
 	unknown     []*ConfigError      // unknown keys of files
 	logUnknown  bool
+	unread      unread
 
 	// These fields are the answers of files about the check of the broker's
 	// certificate. verifyOn and hostnameOff come from names of librdkafka and
@@ -265,7 +266,7 @@ func (c *Config) OriginOr(key, unset string) string {
 // check returns every mistake in the settings, each as a [*ConfigError].
 func (c *Config) check() []error {
 	var errs []error
-	if len(c.Brokers) == 0 {
+	if len(c.Brokers) == 0 && !c.unread.brokers {
 		errs = append(errs, &ConfigError{c.Origin("bootstrap.servers"), "", "no broker given: name at least one host:port"})
 	}
 	for _, b := range c.Brokers {

@@ -41,6 +41,7 @@ func fromFile(name, path string, read func(string) (configfile.File, error)) Opt
 	return Option{name, func(c *Config) error {
 		f, err := read(path)
 		if err != nil {
+			c.unread.brokers = true
 			return configError(err)
 		}
 		return c.loadFile(f)
@@ -69,8 +70,21 @@ func LogUnknownKeys() Option {
 	return Set("LogUnknownKeys", func(c *Config) { c.logUnknown = true })
 }
 
-// configError converts an error of package configfile to a [*ConfigError].
+// unread says what a source may have set if there had been no mistake in the
+// source. A check of these settings would report a second mistake that the user
+// has not made.
+type unread struct{ brokers, security, sasl bool }
+
+// configError converts an error of package configfile to a [*ConfigError], or
+// to several.
 func configError(err error) error {
+	if all, ok := err.(interface{ Unwrap() []error }); ok {
+		var errs []error
+		for _, one := range all.Unwrap() {
+			errs = append(errs, configError(one))
+		}
+		return errors.Join(errs...)
+	}
 	var e *configfile.Error
 	if errors.As(err, &e) {
 		return &ConfigError{Setting: e.Origin, Reason: e.Reason}
@@ -92,7 +106,8 @@ func (c *Config) loadFile(f configfile.File) error {
 	var errs []error
 	for _, owner := range owners {
 		entries, err := f.For(owner)
-		if err != nil {
+		if err != nil { // only secrets are in files of their own
+			c.unread.security = true
 			errs = append(errs, configError(err))
 		}
 		// A preset comes first, so that the other keys win in any order. The
@@ -205,6 +220,7 @@ func (c *Config) load(key, value, origin string, seen map[string]string, strict 
 		seen[k] = origin
 	}
 	if err := s.set(c, value); err != nil {
+		c.unread.sasl = c.unread.sasl || strings.HasPrefix(s.Key, "sasl.")
 		return refuse(err.Error())
 	}
 	for _, k := range keys {

@@ -31,18 +31,22 @@ func TestEveryErrorHasItsLine(t *testing.T) {
 		"avroline.weak.acks=1\nenable.idempotence=hunter":                               `a.properties:2: enable.idempotence: "hunter": must be true or false`,
 		"avroline.weak.acks=1\nenable.idempotence=":                                     "a.properties:2: enable.idempotence: must be true or false",
 
-		"enable.idempotence=0":                                     "a.properties:1: enable.idempotence: ",
-		"enable.idempotence=True\navroline.weak.acks=1":            `a.properties:2: avroline.weak.acks: "1": contradicts a.properties:1: enable.idempotence, which is True`,
-		"compression.type=gzip\n\ncompression.gzip.level=10":       `a.properties:3: compression.gzip.level: "10": must be from 0 to 9`,
-		"compression.type=snappy\ncompression.level=1":             `a.properties:2: compression.level: "1": a.properties:1: compression.type snappy has no levels`,
-		"retry.backoff.ms=2000\n\nretry.backoff.max.ms=1000":       `a.properties:3: retry.backoff.max.ms: "1s": is below a.properties:1: retry.backoff.ms, 2s`,
-		"delivery.timeout.ms=3\nlinger.ms=4":                       "a.properties:1: delivery.timeout.ms: ",
-		"max.in.flight=6":                                          "a.properties:1: max.in.flight: ",
-		"ssl.endpoint.identification.algorithm=none\n" + ssl:       "a.properties:1: ssl.endpoint.identification.algorithm: ",
-		sasl + "sasl.mechanism=PLAIN\nsasl.username=u":             "a.properties:2: sasl.mechanism: PLAIN needs user and password",
-		sasl + "sasl.jaas.config=x.PlainLoginModule required a=b;": "a.properties:2: sasl.jaas.config: PLAIN needs user and password",
+		"enable.idempotence=0":                               "a.properties:1: enable.idempotence: ",
+		"enable.idempotence=True\navroline.weak.acks=1":      `a.properties:2: avroline.weak.acks: "1": contradicts a.properties:1: enable.idempotence, which is True`,
+		"compression.type=gzip\n\ncompression.gzip.level=10": `a.properties:3: compression.gzip.level: "10": must be from 0 to 9`,
+		"compression.type=snappy\ncompression.level=1":       `a.properties:2: compression.level: "1": a.properties:1: compression.type snappy has no levels`,
+		"retry.backoff.ms=2000\n\nretry.backoff.max.ms=1000": `a.properties:3: retry.backoff.max.ms: "1s": is below a.properties:1: retry.backoff.ms, 2s`,
+		"delivery.timeout.ms=3\nlinger.ms=4":                 "a.properties:1: delivery.timeout.ms: ",
+		"max.in.flight=6":                                    "a.properties:1: max.in.flight: ",
+		// One mistake is one error. A second error would send the reader to a
+		// setting that is right.
+		sasl + "sasl.mechanism=hunter": `a.properties:2: sasl.mechanism: "hunter": must be one of PLAIN`,
+		sasl + "sasl.mechanism=PLAIN\nsasl.username=u\nsasl.password.file=/no/such/file": "a.properties:4: sasl.password.file: stat /no/such/file: no such file",
+		"ssl.endpoint.identification.algorithm=none\n" + ssl:                             "a.properties:1: ssl.endpoint.identification.algorithm: ",
+		sasl + "sasl.mechanism=PLAIN\nsasl.username=u":                                   "a.properties:2: sasl.mechanism: PLAIN needs user and password",
+		sasl + "sasl.jaas.config=x.PlainLoginModule required a=b;":                       "a.properties:2: sasl.jaas.config: PLAIN needs user and password",
 	} {
-		_, err := New(ForProducer, []string{"b:1"}, "", []Option{fromText(t, text)})
+		_, err := New(ForProducer, nil, "", []Option{fromText(t, text+"\nbootstrap.servers=b:1")})
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hunter2") || strings.Count(err.Error(), "\n") > 0 {
 			t.Errorf("%q: %v, want %s", text, err, want)
 		}
@@ -84,4 +88,23 @@ func FuzzLoad(f *testing.F) {
 		}
 		_, _, _ = parseJAAS(value)
 	})
+}
+
+// TestUnreadFile checks that a file that cannot be read is the only mistake,
+// and that all files of secrets that cannot be read are named.
+func TestUnreadFile(t *testing.T) {
+	t.Parallel()
+	_, err := New(ForProducer, nil, "", []Option{FromFile("/no/such/a.properties")})
+	if err == nil || strings.Contains(err.Error(), "no broker") || strings.Count(err.Error(), "\n") > 0 {
+		t.Errorf("no file: %v", err)
+	}
+	_, err = New(ForProducer, nil, "", []Option{fromText(t, "bootstrap.servers=b:1\nsasl.password.file=/no/a\nssl.key.password.file=/no/b\nlinger.ms=-1")})
+	for _, want := range []string{"a.properties:2: sasl.password.file", "a.properties:3: ssl.key.password.file", "a.properties:4: linger.ms"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+	if strings.Count(err.Error(), "\n") != 2 {
+		t.Errorf("three mistakes: %v", err)
+	}
 }

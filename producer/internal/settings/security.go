@@ -262,7 +262,14 @@ func (c *Config) passedOIDC() bool {
 // checkSecurity finds mistakes that a client would report later, or with an
 // error text of OpenSSL.
 func (c *Config) checkSecurity() []error {
-	return append(append(c.checkProtocol(), c.checkTLS()...), c.checkSASL()...)
+	if c.unread.security {
+		return nil
+	}
+	errs := append(c.checkProtocol(), c.checkTLS()...)
+	if !c.unread.sasl {
+		errs = append(errs, c.checkSASL()...)
+	}
+	return errs
 }
 
 func (c *Config) checkProtocol() []error {

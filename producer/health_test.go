@@ -271,6 +271,31 @@ func TestNoLeaderReason(t *testing.T) {
 	}
 }
 
+// TestNegativePartition checks that a broker with a wrong number of a partition
+// does not end the process.
+func TestNegativePartition(t *testing.T) {
+	t.Parallel()
+	for through, opts := range transports() {
+		t.Run(through, func(t *testing.T) {
+			t.Parallel()
+			b := startBroker(t, producertest.WithTopic("events", 1))
+			wrong := controlMetadata(b, func(p *kmsg.MetadataResponseTopicPartition) { p.Partition = -1 })
+			wrong.Store(true)
+			p := newProducer(t, b.Addrs(), opts...)
+			events := producer.NewTopic("events", producer.NoKey[*event]())
+			short, cancel := context.WithTimeout(waitCtx(t), time.Second)
+			defer cancel()
+			if _, err := events.Publish(short, p, &event{}); err == nil {
+				t.Error("control: the message is delivered")
+			}
+			wrong.Store(false)
+			if _, err := events.Publish(waitCtx(t), p, &event{}); err != nil {
+				t.Errorf("with right numbers again: %v", err)
+			}
+		})
+	}
+}
+
 // shrinkReplicas lets the brokers say that only the leader of each partition of
 // the topic events is in sync, while the result is true.
 func shrinkReplicas(b *producertest.Broker) *atomic.Bool {

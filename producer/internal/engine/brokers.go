@@ -13,11 +13,17 @@ func (e *Engine) Brokers() []transport.Broker {
 	e.mu.Lock()
 	clients := slices.Clone(e.clients)
 	e.mu.Unlock()
+	type key struct {
+		id      int32
+		address string
+	}
 	var all []transport.Broker
+	known := map[key]int{} // index in all
 	for _, k := range clients {
 		for _, b := range k.transport.Brokers().List() {
-			i := slices.IndexFunc(all, func(other transport.Broker) bool { return other.ID == b.ID && other.Address == b.Address })
-			if i < 0 {
+			i, ok := known[key{b.ID, b.Address}]
+			if !ok {
+				known[key{b.ID, b.Address}] = len(all)
 				all = append(all, b)
 				continue
 			}

@@ -200,11 +200,15 @@ func (b *Brokers) Keep(listed []int32) {
 	if b.missing == nil {
 		b.missing = map[int32]time.Time{}
 	}
+	inCluster := make(map[int32]bool, len(listed))
+	for _, id := range listed {
+		inCluster[id] = true
+	}
 	for key := range b.rows {
 		since, missing := b.missing[key.id]
 		switch {
 		case key.id < 0:
-		case slices.Contains(listed, key.id):
+		case inCluster[key.id]:
 			delete(b.missing, key.id)
 		case !missing:
 			b.missing[key.id] = time.Now()

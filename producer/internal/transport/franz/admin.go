@@ -135,7 +135,7 @@ func topicMetadata(resp *kmsg.MetadataResponse, name string) (transport.TopicMet
 		}
 		m := transport.TopicMetadata{Name: name, ID: t.TopicID, Partitions: make([]transport.PartitionMetadata, len(t.Partitions))}
 		for _, p := range t.Partitions {
-			if int(p.Partition) >= len(m.Partitions) {
+			if p.Partition < 0 || int(p.Partition) >= len(m.Partitions) {
 				continue
 			}
 			m.Partitions[p.Partition] = transport.PartitionMetadata{

@@ -283,6 +283,12 @@ func (c *client) expires(err error) bool {
 	return c.expiry.after > 0 && !c.config.WeakAcks && (errors.Is(err, errExpired) || errors.Is(err, context.Canceled))
 }
 
+// keepsUncertain reports whether messages expire, but not messages that may be
+// in the log. In a transaction an expired message aborts the transaction.
+func (c *client) keepsUncertain() bool {
+	return c.expiry.after > 0 && !c.config.WeakAcks && c.config.TransactionalID == ""
+}
+
 // expired notes that a message has expired, before the call of explain. The
 // caller holds p.mu.
 //
@@ -292,8 +298,8 @@ func (c *client) expires(err error) bool {
 // moves the batches by these rules:
 //
 //   - If no batch has the message, kgo has never written the message.
-//   - kgo gives up nothing while the first batch is in doubt or in the log. So
-//     such a batch has later messages.
+//   - kgo gives up nothing while the first batch is in doubt or in the log (see
+//     answered). So such a batch has later messages.
 //   - After kgo has given up a written batch, kgo begins another epoch. So
 //     batches of the same epoch have expired messages.
 //
@@ -403,10 +409,17 @@ func (b *batch) lost(r *request) {
 	}
 }
 
-// answered notes a broker's answer for the partition's batch in a request.
-// answered returns false if kgo must not resend the batch. kgo would use a new
+// answered notes a broker's answer for the partition's batch in a request, and
+// returns the code that kgo gets.
+//
+// kgo gets another code if kgo must not resend the batch. kgo would use a new
 // sequence number, but an earlier attempt may be in the log.
-func (p *partition) answered(r *request, a answer) bool {
+//
+// kgo also gets another code if kgo resends a batch that may be in the log and
+// may expire. kgo lets a batch expire after each answer, and forgets that the
+// answer to an earlier attempt was lost. Only after a few codes, kgo knows that
+// the batch may be in the log.
+func (p *partition) answered(r *request, a answer) int16 {
 	if a.code != 0 {
 		// kgo gives up all its messages of the partition after a refusal, and
 		// would write a message that comes later. So no message is on the way
@@ -420,10 +433,16 @@ func (p *partition) answered(r *request, a answer) bool {
 		if b.request == r {
 			b.request = nil
 			b.onWire = time.Since(r.at)
-			return b.answered(a)
+			if !b.answered(a) {
+				return kerr.InvalidRecord.Code
+			}
+			if p.refusal == nil && b.inDoubt() && p.topic.client.keepsUncertain() && kerr.IsRetriable(kerr.ErrorForCode(a.code)) {
+				return kerr.NotEnoughReplicasAfterAppend.Code
+			}
+			return a.code
 		}
 	}
-	return true
+	return a.code
 }
 
 func (b *batch) answered(a answer) bool {

@@ -333,6 +333,7 @@ type answer struct {
 func (w *wire) readAnswer(r *request, body []byte) {
 	in := reader{b: body, flexible: r.version >= 9}
 	in.tags()
+	stale := false
 	for range in.count() {
 		t := w.readTopic(&in, r.version)
 		for range in.count() {
@@ -345,11 +346,19 @@ func (w *wire) readAnswer(r *request, body []byte) {
 			if kerr.IsRetriable(kerr.ErrorForCode(a.code)) {
 				w.client.handler.Refused(t.name, number, convert(kerr.ErrorForCode(a.code)))
 			}
-			if p := t.at(number); p != nil && !p.answered(r, a) {
-				binary.BigEndian.PutUint16(body[at:], uint16(kerr.InvalidRecord.Code))
+			p := t.at(number)
+			if p == nil {
+				continue
+			}
+			if code := p.answered(r, a); code != a.code {
+				binary.BigEndian.PutUint16(body[at:], uint16(code))
+				stale = stale || kerr.IsRetriable(kerr.ErrorForCode(code))
 			}
 		}
 		in.tags()
+	}
+	if stale { // kgo looks for the leader only after the real code
+		w.client.kgo.ForceMetadataRefresh()
 	}
 	for _, b := range r.batches {
 		b.lost(r)

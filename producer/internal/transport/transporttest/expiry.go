@@ -122,4 +122,26 @@ func testExpiry(t *testing.T, lib Library) {
 		s.client.Close()
 		s.compareWithLog(t, b.read(t, topic))
 	})
+	// The first attempt is in the log, and its answer is lost. The answers to
+	// later attempts must not hide this from the client.
+	t.Run("the leader moves after a lost answer", func(t *testing.T) {
+		t.Parallel()
+		b := embedded(t)
+		topic := b.create(t, "expiry", 1, nil)
+		s := open(t, lib, config(t, b.addrs, "", expiring))
+		h := s.topic(t, topic)
+		s.send(t, h, 1, 1)
+		s.all(t, 1)
+		lost := b.inside.LoseAnswers(1, 0)
+		s.send(t, h, 1, 1)
+		for ctx := deadline(t); lost.Hits() == 0 && ctx.Err() == nil; {
+			time.Sleep(time.Millisecond)
+		}
+		moved := b.inside.Refuse(kerr.NotLeaderForPartition.Code, 1, 1, producertest.Produce)
+		lost.Stop()
+		time.AfterFunc(3*time.Second, moved.Stop)
+		s.send(t, h, 1, 10) // behind the message in doubt
+		s.all(t, 12)
+		s.compareWithLog(t, b.read(t, topic))
+	})
 }

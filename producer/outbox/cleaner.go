@@ -8,8 +8,6 @@ import (
 	"strconv"
 	"sync"
 	"time"
-
-	"github.com/avroline/avroline/producer/source"
 )
 
 const (
@@ -36,10 +34,11 @@ type cleaner struct {
 	err error // the error of the last attempt
 }
 
-// cleaning contains the rows and positions of one Kafka transaction.
+// cleaning contains the rows of one Kafka transaction, and the position behind
+// the rows.
 type cleaning struct {
-	seqs      []int64
-	positions []source.Position
+	seqs []int64
+	at   position
 }
 
 func newCleaner(r *reader) *cleaner {
@@ -104,7 +103,7 @@ func (c *cleaner) run(ctx context.Context) {
 			select {
 			case next := <-c.work:
 				batch.seqs = append(batch.seqs, next.seqs...)
-				batch.positions = next.positions
+				batch.at = next.at
 			default:
 				break more
 			}
@@ -152,11 +151,11 @@ func (r *reader) clean(ctx context.Context, batch cleaning) error {
 	}
 	defer func() { _ = tx.Rollback() }()
 	if r.keep == 0 {
-		if err := r.deleteRows(ctx, tx, batch.seqs); err != nil {
+		if err := r.deleteRows(ctx, tx, batch.seqs, batch.at); err != nil {
 			return fmt.Errorf("outbox: delete published rows: %w", err)
 		}
 	}
-	note := batch.positions[0].Value // a shard has one stream
+	note := batch.at.text()
 	if err := r.note(ctx, tx, note); err != nil {
 		return err
 	}
@@ -187,11 +186,12 @@ func (r *reader) beginOnServer(ctx context.Context) (*sql.Tx, error) {
 	return tx, nil
 }
 
-// deleteRows deletes the rows with the given numbers.
-func (r *reader) deleteRows(ctx context.Context, tx *sql.Tx, seqs []int64) error {
+// deleteRows deletes the rows with the given numbers. The rows are published up
+// to the position at.
+func (r *reader) deleteRows(ctx context.Context, tx *sql.Tx, seqs []int64, at position) error {
 	for len(seqs) > 0 {
 		n := min(len(seqs), maxDeleteRows)
-		statement, args := r.deletion(seqs[:n])
+		statement, args := r.deletion(seqs[:n], at)
 		if _, err := tx.ExecContext(ctx, statement, args...); err != nil {
 			return err
 		}
@@ -203,30 +203,39 @@ func (r *reader) deleteRows(ctx context.Context, tx *sql.Tx, seqs []int64) error
 // deletion returns the statement that deletes rows. PostgreSQL gets the numbers
 // as one parameter, because drivers prepare each new text of a statement.
 //
+// The numbers begin again after a TRUNCATE in MySQL, and if a table is created
+// again. New rows then have numbers of published rows. So the statement deletes
+// only rows that were visible in the last published window, or that have a
+// number of a published batch. In SQLite, the row of the position must exist.
+//
 // MySQL locks each row that a DELETE reads. If the numbers were in an IN list,
 // MySQL would scan the table if the numbers are most of the table. A scan waits
 // for the locks of rows that are not committed yet. With the join, MySQL reads
 // only the rows with the given numbers.
-func (r *reader) deletion(seqs []int64) (statement string, args []any) {
+func (r *reader) deletion(seqs []int64, at position) (statement string, args []any) {
 	table, numbers := r.table.quoted(), joinNumbers(seqs)
 	switch r.table.dialect {
 	case PostgreSQL:
-		return "DELETE FROM " + table + " WHERE seq = ANY($1::bigint[])", []any{"{" + numbers + "}"}
+		return "DELETE FROM " + table + " WHERE seq = ANY($1::bigint[]) AND pg_visible_in_snapshot(tx, $2::pg_snapshot)",
+			[]any{"{" + numbers + "}", orEmptySnapshot(at.In)}
 	case MySQL:
-		return "DELETE t FROM JSON_TABLE('[" + numbers + "]', '$[*]' COLUMNS (seq bigint PATH '$')) AS numbers STRAIGHT_JOIN " + table + " AS t ON t.seq = numbers.seq", nil
+		return "DELETE t FROM JSON_TABLE('[" + numbers + "]', '$[*]' COLUMNS (seq bigint PATH '$')) AS numbers STRAIGHT_JOIN " + table +
+			" AS t ON t.seq = numbers.seq WHERE t.batch <= ?", []any{at.Batch}
 	default:
-		return "DELETE FROM " + table + " WHERE seq IN (" + numbers + ")", nil
+		return "DELETE FROM " + table + " WHERE seq IN (" + numbers + ") AND EXISTS (SELECT 1 FROM " + table +
+			" WHERE seq = ? AND " + r.table.dialect.quote(r.table.columns.id) + " = ?)", []any{at.Seq, at.ID.String()}
 	}
 }
 
 // maxFoundRows bounds the numbers of rows in memory.
 const maxFoundRows = 1_000_000
 
-// deleteWhere deletes the rows that a condition selects. In MySQL, a DELETE
+// deleteWhere deletes the rows that a condition selects. The rows are published
+// up to the position at. In MySQL, a DELETE
 // with a condition locks all rows that it reads and the gaps between the rows,
 // so services could not insert rows in the meantime. A query without locks
 // finds the rows instead.
-func (r *reader) deleteWhere(ctx context.Context, tx *sql.Tx, condition string, args []any) error {
+func (r *reader) deleteWhere(ctx context.Context, tx *sql.Tx, condition string, args []any, at position) error {
 	table := r.table.quoted()
 	if r.table.dialect != MySQL {
 		_, err := tx.ExecContext(ctx, r.table.dialect.query("DELETE FROM "+table+" WHERE "+condition), args...)
@@ -235,7 +244,7 @@ func (r *reader) deleteWhere(ctx context.Context, tx *sql.Tx, condition string, 
 	for {
 		seqs, err := readNumbers(ctx, tx, "SELECT seq FROM "+table+" WHERE "+condition+" LIMIT "+strconv.Itoa(maxFoundRows), args...)
 		if err == nil {
-			err = r.deleteRows(ctx, tx, seqs)
+			err = r.deleteRows(ctx, tx, seqs, at)
 		}
 		if err != nil || len(seqs) < maxFoundRows {
 			return err

@@ -3,7 +3,6 @@ package outbox
 import (
 	"database/sql"
 	"errors"
-	"fmt"
 	"testing"
 	"time"
 
@@ -42,7 +41,7 @@ func TestNoDeletionOnAnotherServer(t *testing.T) {
 	at := position{Seq: 1, ID: uuid.New()}
 	for name, remove := range map[string]func(r *reader) error{
 		"clean": func(r *reader) error {
-			return r.clean(ctx, cleaning{[]int64{1}, []source.Position{{Value: at.text()}}})
+			return r.clean(ctx, cleaning{[]int64{1}, at})
 		},
 		"deletePublished": func(r *reader) error { return r.deletePublished(ctx, at) },
 		"sweep":           func(r *reader) error { r.keep, r.at = time.Minute, at; return r.sweep(ctx) },
@@ -121,7 +120,7 @@ func TestCleanAgain(t *testing.T) {
 			r := &reader{input: &input{table: table, db: db, relay: "r"}, server: server}
 			for i := range 3 {
 				before := r.noted
-				batch := cleaning{[]int64{int64(i)}, []source.Position{{Stream: "shard-0", Value: fmt.Sprint("position ", i)}}}
+				batch := cleaning{[]int64{int64(i)}, position{Seq: int64(i)}}
 				if err := r.clean(ctx, batch); err != nil {
 					t.Fatal(err)
 				}
@@ -130,9 +129,61 @@ func TestCleanAgain(t *testing.T) {
 					t.Errorf("position %d: %v", i, err)
 				}
 			}
-			r.noted = "position 0"
-			if err := r.clean(ctx, cleaning{nil, []source.Position{{Stream: "shard-0", Value: "position 3"}}}); !errors.Is(err, errTakenOver) {
+			r.noted = position{Seq: 0}.text()
+			if err := r.clean(ctx, cleaning{nil, position{Seq: 3}}); !errors.Is(err, errTakenOver) {
 				t.Errorf("the progress of another relay: %v", err)
+			}
+		})
+	}
+}
+
+// TestNumbersBeginAgainBeforeDeletion empties the table before the cleaner has
+// deleted published rows, so that new rows get the numbers of the published
+// rows. The cleaner must not delete the new rows, because they are not
+// published.
+func TestNumbersBeginAgainBeforeDeletion(t *testing.T) {
+	t.Parallel()
+	for d, tc := range map[Dialect]struct {
+		start func(testing.TB) *databases.Server
+		empty []string
+	}{
+		SQLite:     {databases.SQLite, []string{"DELETE FROM outbox", "DELETE FROM sqlite_sequence"}},
+		PostgreSQL: {databases.PostgreSQL, []string{"TRUNCATE outbox RESTART IDENTITY"}},
+		MySQL:      {func(t testing.TB) *databases.Server { return databases.MariaDB(t) }, []string{"TRUNCATE outbox"}},
+	} {
+		t.Run(d.String(), func(t *testing.T) {
+			t.Parallel()
+			ctx := t.Context()
+			table, db := newTestTable(t, tc.start(t), d)
+			if err := insertRows(t, table, db, 3).Commit(); err != nil {
+				t.Fatal(err)
+			}
+			server, err := table.server(ctx, db)
+			if err != nil {
+				t.Fatal(err)
+			}
+			in := &input{table: table, db: db, relay: "r", rows: 10}
+			f := newFetcher(in, 0, server, position{})
+			defer f.close()
+			published, err := f.next(ctx)
+			if err != nil || len(published.rows) != 3 {
+				t.Fatalf("%d rows: %v", len(published.rows), err)
+			}
+			for _, statement := range tc.empty {
+				if _, err := db.Exec(statement); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := insertRows(t, table, db, 3).Commit(); err != nil {
+				t.Fatal(err)
+			}
+			r := &reader{input: in, server: server}
+			if err := r.clean(ctx, cleaning{[]int64{1, 2, 3}, published.next.position}); err != nil {
+				t.Fatal(err)
+			}
+			var rows, last int
+			if err := db.QueryRow("SELECT COUNT(*), MAX(seq) FROM outbox").Scan(&rows, &last); err != nil || rows != 3 || last != 3 {
+				t.Errorf("%d new rows are left, the last with seq %d: %v", rows, last, err)
 			}
 		})
 	}

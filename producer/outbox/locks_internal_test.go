@@ -76,13 +76,14 @@ func TestOpenTransactionInMySQL(t *testing.T) {
 		t.Fatalf("number: %v, %v", found, err)
 	}
 	r := &reader{input: in, server: id}
-	condition, args := r.conditionUpTo(position{Batch: 1, Seq: 5, ID: uuid.New()})
+	at := position{Batch: 1, Seq: 5, ID: uuid.New()}
+	condition, args := r.conditionUpTo(at)
 	deletion := begin()
-	if err := r.deleteWhere(ctx, deletion, condition, args); err != nil {
+	if err := r.deleteWhere(ctx, deletion, condition, args, at); err != nil {
 		t.Errorf("deleteWhere: %v", err)
 	}
 	insert(begin(), 1)
-	if err := r.deleteRows(ctx, deletion, []int64{6, 7, 8, 9, 10}); err != nil {
+	if err := r.deleteRows(ctx, deletion, []int64{6, 7, 8, 9, 10}, at); err != nil {
 		t.Errorf("deleteRows: %v", err)
 	}
 	insert(begin(), 1)
@@ -118,8 +119,9 @@ func TestSerializableMySQL(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	condition, args := r.conditionUpTo(position{Batch: 1, Seq: 5, ID: uuid.New()})
-	if err := r.deleteWhere(ctx, deletion, condition, args); err != nil {
+	at := position{Batch: 1, Seq: 5, ID: uuid.New()}
+	condition, args := r.conditionUpTo(at)
+	if err := r.deleteWhere(ctx, deletion, condition, args, at); err != nil {
 		t.Fatal(err)
 	}
 	if err := insertRows(t, table, db, 1).Commit(); err != nil {

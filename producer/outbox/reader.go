@@ -330,7 +330,7 @@ func (r *reader) Committed(ctx context.Context, positions []source.Position) err
 	r.committed.Store(&at)
 	seqs := r.finished[0]
 	r.finished = r.finished[1:]
-	err = r.cleaner.add(ctx, cleaning{seqs, positions})
+	err = r.cleaner.add(ctx, cleaning{seqs, at})
 	if errors.Is(err, errCleanerBehind) {
 		r.behind = err // the next Open deletes the rows, and reports if that fails
 	}
@@ -378,7 +378,7 @@ func (r *reader) deletePublished(ctx context.Context, at position) error {
 	}
 	defer func() { _ = tx.Rollback() }()
 	if r.keep == 0 {
-		if err := r.deleteWhere(ctx, tx, condition, args); err != nil {
+		if err := r.deleteWhere(ctx, tx, condition, args, at); err != nil {
 			return fmt.Errorf("outbox: delete published rows: %w", err)
 		}
 	}
@@ -407,7 +407,7 @@ func (r *reader) sweep(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = tx.Rollback() }()
-	if err = r.deleteWhere(ctx, tx, condition, args); err == nil {
+	if err = r.deleteWhere(ctx, tx, condition, args, r.at); err == nil {
 		err = tx.Commit()
 	}
 	if err != nil {

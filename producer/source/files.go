@@ -210,7 +210,10 @@ type filesReader struct {
 	open  bool          // the first file is open
 	read  bool          // the first file gave a line since the last Positions
 	done  []Position    // of the files that ended since the last Positions
-	err   error         // the error that ended the reader
+	// opened is the cost of the files that were opened since the last
+	// Positions, see longOpening.
+	opened int64
+	err    error // the error that ended the reader
 }
 
 // Next implements [Reader]. If the reader fails after it has returned lines,
@@ -230,17 +233,23 @@ func (r *filesReader) Next(ctx context.Context, item *Item[Line]) (bool, error) 
 	return ok, err
 }
 
-// longOpening is the size in bytes of a compressed file that takes long to
-// open. Such a file is not opened inside of a transaction, because the
-// transaction could time out.
-const longOpening = 1 << 20
+// longOpening bounds the files that are opened inside of a transaction, because
+// the transaction could time out meanwhile, and each further attempt too. It is
+// in bytes of compressed files, which are read from their beginning. Each file
+// counts fileCost bytes more.
+const (
+	longOpening = 1 << 20
+	fileCost    = 4 << 10
+)
 
 func (r *filesReader) next(ctx context.Context, item *Item[Line]) (bool, error) {
 	for len(r.files) > 0 {
 		file := r.files[0]
 		if !r.open {
-			if len(r.done) > 0 && file.packedSize > longOpening {
-				return false, nil // commit the lines first, and the next call opens the file
+			if len(r.done) > 0 {
+				if r.opened += file.packedSize + fileCost; r.opened > longOpening {
+					return false, nil // commit the lines first, and the next call opens the file
+				}
 			}
 			if err := file.lineReader.open(ctx); err != nil {
 				return false, err
@@ -274,7 +283,7 @@ func (r *filesReader) More(context.Context) (bool, error) { return false, nil }
 // Positions implements [Reader].
 func (r *filesReader) Positions() []Position {
 	out := r.done
-	r.done = nil
+	r.done, r.opened = nil, 0
 	if r.read {
 		out = append(out, r.files[0].position())
 		r.read = false

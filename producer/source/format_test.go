@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/rand"
 	"encoding/hex"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -136,6 +137,51 @@ func TestLargeFileBetweenTransactions(t *testing.T) {
 		}
 		if !ok && len(r.Positions()) != 2 {
 			t.Error("no positions to commit")
+		}
+	}
+}
+
+// TestManyFilesBetweenTransactions checks that the lines before many files
+// without new lines are committed before all these files are opened.
+func TestManyFilesBetweenTransactions(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	f := &files{maxLine: 10}
+	for i := range longOpening/fileCost + 3 {
+		f.paths = append(f.paths, writeFile(t, dir, fmt.Sprintf("%03d.log", i), fmt.Sprintf("%d\n", i)))
+	}
+	var positions []Position
+	r := openFiles(t, f)
+	for range f.paths {
+		for range 2 { // perhaps a commit comes first
+			ok, err := r.Next(t.Context(), new(Item[Line]))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if positions = append(positions, r.Positions()...); ok {
+				break
+			}
+		}
+	}
+	_ = r.Close()
+	for _, path := range []string{f.paths[0], f.paths[len(f.paths)-1]} {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, append(text, "new\n"...), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	again := openFiles(t, f, positions...)
+	defer func() { _ = again.Close() }()
+	for i, want := range []bool{true, false, true, false} {
+		ok, err := again.Next(t.Context(), new(Item[Line]))
+		if ok != want || err != nil {
+			t.Fatalf("call %d: %v, %v", i, ok, err)
+		}
+		if !ok && len(again.Positions()) != 1 {
+			t.Error("no position to commit")
 		}
 	}
 }

@@ -291,7 +291,7 @@ func (c *Config) check() []error {
 		origin, set := c.origins[s.Key]
 		switch {
 		case set && !s.In.has(c.Purpose) && s.passed != toConsumer:
-			errs = append(errs, &ConfigError{origin, "", "cannot be honoured by " + string(c.Purpose)})
+			errs = append(errs, &ConfigError{origin, "", fmt.Sprintf("%s does not have this setting, only %s: remove the setting", c.Purpose, s.In)})
 		case set && !s.Transports.Has(c.Transport):
 			errs = append(errs, &ConfigError{origin, "", fmt.Sprintf("the transport %s does not have this setting", c.Transport)})
 		case s.check != nil:

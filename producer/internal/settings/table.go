@@ -3,6 +3,7 @@ package settings
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // Setting is one row of the [Table]. A row has all facts about one setting.
@@ -67,6 +68,17 @@ const (
 func (in Purposes) has(p Purpose) bool {
 	member := map[Purpose]Purposes{ForProducer: InProducer, ForTransactional: InTransactional, ForProcessor: InProcessor, ForSource: InSource}
 	return in == 0 || in&member[p] != 0
+}
+
+// String returns the names of the constructors.
+func (in Purposes) String() string {
+	var names []string
+	for _, p := range []Purpose{ForProducer, ForTransactional, ForProcessor, ForSource} {
+		if in.has(p) {
+			names = append(names, string(p))
+		}
+	}
+	return strings.Join(names, ", ")
 }
 
 // kind has the functions for the value of a setting. Every function may be nil.

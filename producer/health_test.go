@@ -296,6 +296,27 @@ func TestNegativePartition(t *testing.T) {
 	}
 }
 
+// TestNoBrokerAtTheStart checks that a producer that has published nothing is
+// not ready if there is no broker, and ready as soon as there is a broker. A
+// program may wait for readiness before it publishes.
+func TestNoBrokerAtTheStart(t *testing.T) {
+	t.Parallel()
+	for through, opts := range transports() {
+		t.Run(through, func(t *testing.T) {
+			t.Parallel()
+			b := startBroker(t, producertest.WithTopic("events", 1))
+			restart := b.Stop()
+			p := newProducer(t, b.Addrs(), opts...)
+			h := waitForHealth(t, p, "no broker", func(h producer.Health) bool { return !h.Ready })
+			if !errors.As(h.Reason, new(*producer.ConnectionError)) {
+				t.Errorf("%v", h.Reason)
+			}
+			restart()
+			waitForHealth(t, p, "a broker", func(h producer.Health) bool { return h.Ready })
+		})
+	}
+}
+
 // shrinkReplicas lets the brokers say that only the leader of each partition of
 // the topic events is in sync, while the result is true.
 func shrinkReplicas(b *producertest.Broker) *atomic.Bool {

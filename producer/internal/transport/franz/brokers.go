@@ -137,27 +137,31 @@ func (*hooks) OnProduceRecordPartitioned(kr *kgo.Record, _ int32) {
 // After a connection has ended, watch asks the brokers for the list of brokers.
 // If kgo cannot connect, a hook reports the trouble. watch also asks if no
 // broker has answered for a while, because a lost network closes no connection.
+// Without a message, kgo does not connect at all, so watch also asks once if
+// the client has sent nothing in its first second.
 func (c *client) watch() {
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
 	var responses int64
 	answered := time.Now()
-	for {
+	for first := true; ; first = false {
 		select {
 		case <-tick.C:
 		case <-c.alive.Done():
 			return
 		}
-		var now int64
+		var now, requests int64
 		connected := false
 		for _, b := range c.brokers.List() {
 			now += b.Traffic.Responses
+			requests += b.Traffic.Requests
 			connected = connected || b.State == transport.BrokerConnected
 		}
 		if now != responses {
 			responses, answered = now, time.Now()
 		}
-		if !c.lostConnections() && (!connected || time.Since(answered) < askAfter) {
+		unused := first && requests == 0
+		if !c.lostConnections() && !unused && (!connected || time.Since(answered) < askAfter) {
 			continue
 		}
 		ctx, cancel := context.WithTimeout(c.alive, askTimeout)

@@ -19,5 +19,5 @@ func main() {
 		signal.Stop(signals) // a second signal ends the program at once
 		cancel(&interruptedError{s})
 	}()
-	os.Exit(run(ctx, &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv}, os.Args[1:]))
+	os.Exit(run(ctx, &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv, environ: os.Environ}, os.Args[1:]))
 }

@@ -23,7 +23,7 @@ var update = flag.Bool("update", false, "rewrite the expected files of the scrip
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"avrogen": func() {
-			os.Exit(run(context.Background(), &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv}, os.Args[1:]))
+			os.Exit(run(context.Background(), &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv, environ: os.Environ}, os.Args[1:]))
 		},
 	})
 }

@@ -124,6 +124,34 @@ func (a *app) environSettings() map[string]string {
 	return withoutEmpty(m)
 }
 
+// checkEnviron refuses a variable whose name is similar to a name that avrogen
+// reads. Otherwise a misspelt variable would silently lead to another registry,
+// or to a call without credentials. Other variables belong to other programs.
+func (a *app) checkEnviron() error {
+	if a.environ == nil {
+		return nil
+	}
+	known := []string{envRegistry, envSettings, envUser, envPassword, envToken, envClientSecret, envKeyPassword}
+	for i, name := range known {
+		known[i] = strings.TrimPrefix(name, envPrefix)
+	}
+	for _, key := range configfile.Names(configfile.Registry) {
+		known = append(known, configfile.Variable(key), configfile.Variable(key+".file"))
+	}
+	var errs []error
+	for _, variable := range slices.Sorted(slices.Values(a.environ())) {
+		full, value, _ := strings.Cut(variable, "=")
+		name, ours := strings.CutPrefix(full, envPrefix)
+		if !ours || value == "" || slices.Contains(known, name) {
+			continue
+		}
+		if hint := configfile.Nearest(name, known); hint != "" {
+			errs = append(errs, usagef("avrogen does not read the variable %s%s", full, strings.Replace(hint, `"`, `"`+envPrefix, 1)))
+		}
+	}
+	return errors.Join(errs...)
+}
+
 // addRegistryFlag gives a command --registry and --registry-config. An empty
 // value is an error. Otherwise an unset variable of a script would lead to
 // another registry.
@@ -155,6 +183,9 @@ func (a *app) settingsFile(cfg *config) string {
 // names a URL.
 func (a *app) registryURL(flag string, cfg *config) (string, error) {
 	const key = "schema.registry.url"
+	if err := a.checkEnviron(); err != nil {
+		return "", err
+	}
 	if url := cmp.Or(flag, a.getenv(envRegistry), a.getenv(envPrefix+configfile.Variable(key)), cfg.Registry.URL); url != "" {
 		return url, nil
 	}

@@ -23,6 +23,7 @@ type app struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	getenv         func(string) string
+	environ        func() []string // as os.Environ; nil means no misspelt variable
 
 	format       format
 	configFile   string

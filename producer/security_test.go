@@ -16,6 +16,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -209,6 +210,12 @@ func TestClientCertificate(t *testing.T) {
 	cert, key := ca.issue("client", time.Hour)
 	late, lateKey := ca.issue("client", -time.Hour)
 	early, earlyKey := ca.issueFrom("client", time.Now().Add(time.Hour), 2*time.Hour)
+	block, _ := pem.Decode(key)
+	block, err := x509.EncryptPEMBlock(rand.Reader, "EC PRIVATE KEY", block.Bytes, []byte("secret"), x509.PEMCipherAES256) //nolint:staticcheck // OpenSSL wrote such keys for years
+	if err != nil {
+		t.Fatal(err)
+	}
+	locked := pem.EncodeToMemory(block)
 	expired := time.Now().Add(-time.Hour).UTC().Format("2006-01-02T")
 	properties := func(cert, key string) Option {
 		return WithProperties(file(filepath.Base(cert)+".properties", []byte("security.protocol=SSL\nssl.certificate.location="+cert+"\nssl.key.location="+key+"\n")))
@@ -225,6 +232,9 @@ func TestClientCertificate(t *testing.T) {
 		"not yet valid":          {WithTLS(TLS{Cert: early, Key: earlyKey}), []string{"WithTLS", "is not valid before "}},
 		"key of another":         {WithTLS(TLS{Cert: cert, Key: lateKey}), []string{"WithTLS", "Cert and Key do not go together"}},
 		"key file of another":    {properties(file("mixed.pem", cert), file("mixed.key", lateKey)), []string{"mixed.pem", filepath.Join(dir, "mixed.key"), "do not go together"}},
+		"chain in wrong order":   {WithTLS(TLS{Cert: slices.Concat(ca.pem, cert), Key: key}), []string{"WithTLS", "must be the first certificate"}},
+		"no password":            {WithTLS(TLS{Cert: cert, Key: locked}), []string{"WithTLS", "is encrypted: give the password with TLS.KeyPassword"}},
+		"file without password":  {properties(file("locked.pem", cert), file("locked.key", locked)), []string{"locked.pem.properties:3: ssl.key.location", "is encrypted"}},
 		"no certificate":         {WithTLS(TLS{Cert: key, Key: key}), []string{"WithTLS", "holds no PEM certificate"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -108,6 +108,9 @@ func decryptKey(text []byte, password string) ([]byte, error) {
 			return nil, errors.New("it is encrypted (PKCS #8), which is not read here: give it without a password, or a tls.Config by WithTLS")
 		case x509.IsEncryptedPEMBlock(block): //nolint:staticcheck // old files are encrypted so
 			der, err := x509.DecryptPEMBlock(block, []byte(password)) //nolint:staticcheck // the same
+			if err != nil && password == "" {
+				return nil, errors.New("it is encrypted, and schema.registry.ssl.key.password is not set")
+			}
 			if err != nil {
 				return nil, errors.New("its password is wrong")
 			}

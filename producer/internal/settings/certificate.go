@@ -34,6 +34,12 @@ func (c *Config) checkCertificate(t *TLS) error {
 	if errors.Is(err, errEncryption) && c.Transport == Confluent {
 		return nil // OpenSSL in librdkafka supports more encryption methods
 	}
+	if errors.Is(err, errNoPassword) {
+		return c.pemError(t.keyFrom, "%v", err)
+	}
+	if err != nil && t.ownIsNotFirst() {
+		return bad("Cert: the certificate of the key must be the first certificate of the file, before the certificates of the CAs")
+	}
 	if err != nil {
 		key := "Key"
 		if t.keyFrom.path != "" {
@@ -57,6 +63,18 @@ func (t *TLS) leaf() (*x509.Certificate, error) {
 			return x509.ParseCertificate(block.Bytes)
 		}
 	}
+}
+
+// ownIsNotFirst reports whether a later certificate of Cert belongs to the key.
+func (t *TLS) ownIsNotFirst() bool {
+	one := *t
+	for block, rest := pem.Decode(t.Cert); block != nil; block, rest = pem.Decode(rest) {
+		one.Cert = pem.EncodeToMemory(block)
+		if _, err := keyPair(&one); err == nil {
+			return true
+		}
+	}
+	return false
 }
 
 // outOfDate returns the reason if a certificate is not valid at a time, or "".

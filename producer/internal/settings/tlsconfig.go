@@ -62,24 +62,27 @@ func verifyChain(state tls.ConnectionState, roots *x509.CertPool) error {
 	return err
 }
 
+// errNoPassword says that a key needs a password and has none.
+var errNoPassword = errors.New("is encrypted: give the password with TLS.KeyPassword or ssl.key.password")
+
 // decryptKey returns a PEM key without its password.
 func decryptKey(key []byte, password string) ([]byte, error) {
-	if password == "" {
-		return key, nil
-	}
 	for rest := key; ; {
 		var block *pem.Block
 		if block, rest = pem.Decode(rest); block == nil {
 			return key, nil // no block is encrypted
 		}
 		switch {
+		case block.Type != "ENCRYPTED PRIVATE KEY" && !x509.IsEncryptedPEMBlock(block): //nolint:staticcheck // OpenSSL wrote such keys for years
+		case password == "":
+			return nil, errNoPassword
 		case block.Type == "ENCRYPTED PRIVATE KEY":
 			plain, err := decryptPKCS8(block.Bytes, []byte(password))
 			if err != nil {
 				return nil, err
 			}
 			return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: plain}), nil
-		case x509.IsEncryptedPEMBlock(block): //nolint:staticcheck // OpenSSL wrote such keys for years
+		default:
 			plain, err := x509.DecryptPEMBlock(block, []byte(password)) //nolint:staticcheck // the same
 			if err != nil {
 				return nil, err

@@ -210,6 +210,7 @@ func TestClientCertificate(t *testing.T) {
 	cert, key := ca.issue("client", time.Hour)
 	late, lateKey := ca.issue("client", -time.Hour)
 	early, earlyKey := ca.issueFrom("client", time.Now().Add(time.Hour), 2*time.Hour)
+	der, _ := pem.Decode(cert)
 	block, _ := pem.Decode(key)
 	block, err := x509.EncryptPEMBlock(rand.Reader, "EC PRIVATE KEY", block.Bytes, []byte("secret"), x509.PEMCipherAES256) //nolint:staticcheck // OpenSSL wrote such keys for years
 	if err != nil {
@@ -232,6 +233,7 @@ func TestClientCertificate(t *testing.T) {
 		"not yet valid":          {WithTLS(TLS{Cert: early, Key: earlyKey}), []string{"WithTLS", "is not valid before "}},
 		"key of another":         {WithTLS(TLS{Cert: cert, Key: lateKey}), []string{"WithTLS", "Cert and Key do not go together"}},
 		"key file of another":    {properties(file("mixed.pem", cert), file("mixed.key", lateKey)), []string{"mixed.pem", filepath.Join(dir, "mixed.key"), "do not go together"}},
+		"DER":                    {WithTLS(TLS{Cert: der.Bytes, Key: key}), []string{"WithTLS", "holds no PEM certificate, but DER: make PEM of it"}},
 		"chain in wrong order":   {WithTLS(TLS{Cert: slices.Concat(ca.pem, cert), Key: key}), []string{"WithTLS", "must be the first certificate"}},
 		"no password":            {WithTLS(TLS{Cert: cert, Key: locked}), []string{"WithTLS", "is encrypted: give the password with TLS.KeyPassword"}},
 		"file without password":  {properties(file("locked.pem", cert), file("locked.key", locked)), []string{"locked.pem.properties:3: ssl.key.location", "is encrypted"}},
@@ -253,6 +255,9 @@ func TestClientCertificate(t *testing.T) {
 				if !strings.Contains(err.Error(), w) {
 					t.Errorf("%q lacks %q", err, w)
 				}
+			}
+			if strings.Contains(err.Error(), "\n") {
+				t.Errorf("one mistake has several errors: %v", err)
 			}
 			if strings.Contains(err.Error(), "PRIVATE") || strings.Contains(err.Error(), "secret") {
 				t.Errorf("%q holds a secret", err)

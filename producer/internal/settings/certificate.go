@@ -1,6 +1,7 @@
 package settings
 
 import (
+	"bytes"
 	"cmp"
 	"crypto/x509"
 	"encoding/pem"
@@ -58,11 +59,23 @@ func (t *TLS) leaf() (*x509.Certificate, error) {
 		block, rest = pem.Decode(rest)
 		switch {
 		case block == nil:
-			return nil, errors.New("holds no PEM certificate")
+			return nil, fmt.Errorf("holds no PEM certificate%s", notPEM(t.Cert))
 		case block.Type == "CERTIFICATE":
 			return x509.ParseCertificate(block.Bytes)
 		}
 	}
+}
+
+// notPEM says how to make PEM of a store or a certificate in another form, or
+// returns "".
+func notPEM(text []byte) string {
+	switch {
+	case bytes.HasPrefix(text, []byte{0xfe, 0xed, 0xfe, 0xed}): // JKS
+		return ", but a store of Java: make PEM of it: keytool -importkeystore -deststoretype PKCS12, then openssl pkcs12"
+	case bytes.HasPrefix(text, []byte{0x30, 0x82}): // DER
+		return ", but DER: make PEM of it: openssl pkcs12 for a PKCS#12 store, openssl x509 -inform der for a certificate"
+	}
+	return ""
 }
 
 // ownIsNotFirst reports whether a later certificate of Cert belongs to the key.

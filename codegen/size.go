@@ -62,7 +62,7 @@ func (b *builder) minSizes() {
 			if f.Type.Kind == kindOwn && f.Type.Own.Base.Kind == kindRecord {
 				visit(f.Type.Own.Base.Record)
 			}
-			sum = min(sum+f.Type.minSize(), math.MaxInt32)
+			sum = int(min(int64(sum)+int64(f.Type.minSize()), math.MaxInt32)) // an int may have 32 bits
 		}
 		d.MinSize = sum
 	}

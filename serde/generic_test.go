@@ -114,7 +114,7 @@ func TestGenericRefusesOnWriting(t *testing.T) {
 		"no value":      {map[string]any{}, "id"},
 		"no such field": {map[string]any{"id": "x", "centz": 1}, "centz"},
 		"wrong type":    {map[string]any{"id": "x", "cents": "1"}, "cents"},
-		"out of range":  {map[string]any{"id": "x", "tags": map[string]any{"a": 1 << 40}}, "tags"},
+		"out of range":  {map[string]any{"id": "x", "tags": map[string]any{"a": int64(1) << 40}}, "tags"},
 		"no symbol":     {map[string]any{"id": "x", "state": "GONE"}, "state"},
 		"no branch":     {map[string]any{"id": "x", "lines": []any{map[string]any{"sku": 7}}}, "lines[0].sku"},
 		"not UTF-8":     {map[string]any{"id": "\xff"}, "id"},

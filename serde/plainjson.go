@@ -370,26 +370,26 @@ func decimalFromText(s *avsc.Schema, v *avsc.Value, text string) (any, error) {
 		strings.Trim(digits, "0123456789") != "" || strings.Trim(fraction, "0123456789") != "" {
 		return no("it is no number")
 	}
-	shift := s.Logical.Scale - len(fraction)
+	shift := int64(s.Logical.Scale) - int64(len(fraction)) // an int may have 32 bits
 	if scientific {
 		n, err := strconv.ParseInt(exponent, 10, 32)
 		if err != nil {
 			return no("its exponent is out of range")
 		}
-		shift += int(n)
+		shift += n
 	}
 	n, _ := new(big.Int).SetString(whole+fraction, 10)
 	if n.Sign() != 0 && (shift > longestDecimal || shift < -longestDecimal) {
 		return no("its exponent is out of range")
 	}
 	if n.Sign() != 0 && shift > 0 {
-		if shift > s.Logical.Precision {
+		if shift > int64(s.Logical.Precision) {
 			return no("it has too many digits")
 		}
-		n.Mul(n, unscaled.Power10(shift))
+		n.Mul(n, unscaled.Power10(int(shift)))
 	} else if n.Sign() != 0 && shift < 0 {
 		rest := new(big.Int)
-		if n.QuoRem(n, unscaled.Power10(-shift), rest); rest.Sign() != 0 {
+		if n.QuoRem(n, unscaled.Power10(int(-shift)), rest); rest.Sign() != 0 {
 			return no("it would be rounded")
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 	"unsafe"
@@ -533,6 +534,11 @@ func TestWithMemoryLimit(t *testing.T) {
 	}
 	if _, err := mustDeserializer[order](t, reg, serde.WithMemoryLimit(0, 0)).Decode(t.Context(), in); err != nil {
 		t.Errorf("control: %v", err)
+	}
+	for _, most := range [][2]int{{math.MaxInt, 0}, {math.MaxInt, math.MaxInt}, {0, math.MaxInt}} {
+		if _, err := mustDeserializer[order](t, reg, serde.WithMemoryLimit(most[0], most[1])).Decode(t.Context(), in); err != nil {
+			t.Errorf("limits of %d: %v", most, err)
+		}
 	}
 	if _, err := serde.NewDeserializer[order](reg, serde.WithMemoryLimit(-1, 0)); err == nil {
 		t.Error("a negative limit was taken")

@@ -75,13 +75,13 @@ func (x *witnesses) size(s *avsc.Schema) int {
 	case avsc.Record:
 		total := 0
 		for _, f := range s.Fields {
-			total = min(infiniteSize, total+x.sizes[f.Type])
+			total = addSize(total, x.sizes[f.Type])
 		}
 		return total
 	case avsc.Union:
 		least := infiniteSize
 		for _, b := range s.Branches {
-			least = min(least, x.sizes[b]+1)
+			least = min(least, addSize(x.sizes[b], 1))
 		}
 		return least
 	case avsc.Enum:
@@ -93,6 +93,10 @@ func (x *witnesses) size(s *avsc.Schema) int {
 		return 1
 	}
 }
+
+// addSize returns the sum of two sizes, and at most infiniteSize. An int of 32
+// bits has no room for a larger sum.
+func addSize(a, b int) int { return int(min(int64(a)+int64(b), infiniteSize)) }
 
 // maxWitness limits the text of a witness, and maxWitnesses the text of all
 // witnesses of one check. A witness of a wide record is as large as the record,

@@ -412,7 +412,7 @@ func (c *compiler) void(s *Step) int {
 			if inner < 0 {
 				return -1
 			}
-			n = min(n+inner, math.MaxInt32)
+			n = bounded(n, inner)
 		}
 		c.voids[s] = n
 		return n
@@ -421,13 +421,17 @@ func (c *compiler) void(s *Step) int {
 	}
 }
 
+// bounded returns the sum of two numbers that are not negative, and at most
+// math.MaxInt32. An int of 32 bits has no room for a larger sum.
+func bounded(a, b int) int { return int(min(int64(a)+int64(b), math.MaxInt32)) }
+
 // voidFields returns the number of values without bytes in the fields of one
 // record of s.
 func (c *compiler) voidFields(s *Step) int {
 	n := 0
 	for _, f := range s.Fields {
 		if f.Reader >= 0 {
-			n = min(n+max(c.void(f.Step), 0), math.MaxInt32)
+			n = bounded(n, max(c.void(f.Step), 0))
 		}
 	}
 	return n

@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"math"
 	"slices"
 )
 
@@ -120,19 +119,19 @@ func (c *compiler) layout(s *Step) *layout {
 	defaults := slices.Clone(s.Defaults)
 	slices.SortFunc(defaults, func(a, b StepDefault) int { return a.Reader - b.Reader })
 	if len(defaults) == 0 {
-		l.wide = l.added > DefaultAddedPerByte*l.least
+		l.wide = int64(l.added) > DefaultAddedPerByte*int64(l.least)
 		return l
 	}
 	all := l.turn(layoutDefaults)
 	for _, d := range defaults {
 		all.data = append(all.data, d.Data...)
 		all.mutable = all.mutable || d.Mutable
-		all.added = min(all.added+max(d.Memory, 1), math.MaxInt32)
+		all.added = bounded(all.added, max(d.Memory, 1))
 		l.field(d.Reader)
 	}
 	l.endsInDefaults = true
-	l.added = min(l.added+all.added, math.MaxInt32)
-	l.wide = l.added > DefaultAddedPerByte*l.least
+	l.added = bounded(l.added, all.added)
+	l.wide = int64(l.added) > DefaultAddedPerByte*int64(l.least)
 	return l
 }
 
@@ -190,7 +189,7 @@ func (c *compiler) layoutField(l *layout, f StepField) {
 		if in := c.inner(s); in != nil && !c.vanishes(s) {
 			l.field(k).inner = in
 			if s.Kind == StepRecord {
-				l.added = min(l.added+in.added, math.MaxInt32)
+				l.added = bounded(l.added, in.added)
 			}
 			return
 		}
@@ -243,7 +242,7 @@ func (c *compiler) least(s *Step) int {
 		}
 		c.leasts[s] = 0
 		for _, f := range s.Fields {
-			n = min(n+c.least(f.Step), math.MaxInt32)
+			n = bounded(n, c.least(f.Step))
 		}
 		c.leasts[s] = n
 		return n

@@ -78,7 +78,7 @@ func (c *Conversion) rescale(text []byte) (*big.Int, error) {
 	}
 	digits := minDigits(v)
 	switch {
-	case digits+c.Shift > c.Precision:
+	case int64(digits)+int64(c.Shift) > int64(c.Precision): // an int may have 32 bits
 		return nil, c.tooLarge()
 	case c.Shift > 0:
 		v.Mul(v, unscaled.Power10(c.Shift))

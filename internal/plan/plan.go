@@ -7,6 +7,7 @@ package plan
 import (
 	"context"
 	"fmt"
+	"math"
 )
 
 // Plan reads data of the writer's schema as data of the reader's schema, by the
@@ -114,6 +115,9 @@ func (p *Plan) limit(size int) int {
 	}
 	if perByte == 0 {
 		perByte = DefaultAddedPerByte
+	}
+	if size > 0 && perByte > (math.MaxInt-added)/size {
+		return math.MaxInt
 	}
 	return added + perByte*size
 }

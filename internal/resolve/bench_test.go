@@ -72,6 +72,8 @@ func datum(values ...any) []byte {
 			b = avrobin.AppendBytes(b, v)
 		case int:
 			b = avrobin.AppendLong(b, int64(v))
+		case int64:
+			b = avrobin.AppendLong(b, v)
 		case float32:
 			b = avrobin.AppendFloat(b, v)
 		case float64:
@@ -84,17 +86,17 @@ func datum(values ...any) []byte {
 }
 
 func clickBeforeData() []byte {
-	return datum("s-3fd81c", 1732147200123, "6ba7b810-9dad-11d1-80b4-00c04fd430c8", "user-182739",
+	return datum("s-3fd81c", int64(1732147200123), "6ba7b810-9dad-11d1-80b4-00c04fd430c8", "user-182739",
 		"https://shop.example.com/products/1234567?ref=home&utm=abc", 200, float32(0.8731), 91827364, true)
 }
 
 func clickData() []byte {
-	return datum("6ba7b810-9dad-11d1-80b4-00c04fd430c8", 1732147200123, "user-182739",
+	return datum("6ba7b810-9dad-11d1-80b4-00c04fd430c8", int64(1732147200123), "user-182739",
 		"https://shop.example.com/products/1234567?ref=home&utm=abc", 200, 0.8731, true, 1, "https://www.example.org/search?q=shoes")
 }
 
 func orderBeforeData() []byte {
-	b := datum(1732147200123456, "6ba7b811-9dad-11d1-80b4-00c04fd430c8", 20081, "web", 0,
+	b := datum(int64(1732147200123456), "6ba7b811-9dad-11d1-80b4-00c04fd430c8", 20081, "web", 0,
 		918273645, "Ada Lovelace", 1, "+44 20 7946 0000", "12 St James's Square", "SW1Y 4JH", "London", "GB", 5)
 	for i := range 5 {
 		b = append(b, datum(fmt.Sprintf("SKU-%06d", i*7919), "Running shoe, model A", i+1, float32(0.4), []byte{0x13, 0x87})...)
@@ -104,7 +106,7 @@ func orderBeforeData() []byte {
 }
 
 func orderData() []byte {
-	b := datum("6ba7b811-9dad-11d1-80b4-00c04fd430c8", 1732147200123456, 20081, 1,
+	b := datum("6ba7b811-9dad-11d1-80b4-00c04fd430c8", int64(1732147200123456), 20081, 1,
 		918273645, "Ada Lovelace", 1, "ada@example.com", "12 St James's Square", "London", "SW1Y 4JH", "GB", 5)
 	for i := range 5 {
 		b = append(b, datum(fmt.Sprintf("SKU-%06d", i*7919), "Running shoe, model A", i+1, []byte{0x13, 0x87}, i&1)...)

@@ -51,7 +51,7 @@ func (x *resolver) goMemory(s *avsc.Schema) int {
 		x.memory[s] = pointerMemory // a record inside itself is a pointer
 		n := 0
 		for _, f := range s.Fields {
-			n = min(n+x.goMemory(f.Type), maxMemory)
+			n = int(min(int64(n)+int64(x.goMemory(f.Type)), maxMemory)) // an int may have 32 bits
 		}
 		x.memory[s] = n
 		return n

@@ -145,20 +145,20 @@ func unscaledOf[D Decimal](d D, precision, scale int) (*big.Int, error) {
 	if v.Sign() == 0 {
 		return v, nil
 	}
-	shift := int(d.Exponent()) + scale
-	digits := d.NumDigits() + shift
-	if digits > precision {
+	shift := int64(d.Exponent()) + int64(scale) // an int may have 32 bits
+	digits := int64(d.NumDigits()) + shift
+	if digits > int64(precision) {
 		return nil, fmt.Errorf("%w: decimal %s does not fit precision %d, scale %d",
 			ErrRange, describe(d), precision, scale)
 	}
 	switch {
 	case shift > 0:
-		v.Mul(v, unscaled.Power10(shift))
+		v.Mul(v, unscaled.Power10(int(shift)))
 	case digits <= 0: // all digits are beyond the scale
 		return nil, inexact(d, scale)
 	case shift < 0:
 		var rest big.Int
-		if v.QuoRem(v, unscaled.Power10(-shift), &rest); rest.Sign() != 0 {
+		if v.QuoRem(v, unscaled.Power10(int(-shift)), &rest); rest.Sign() != 0 {
 			return nil, inexact(d, scale)
 		}
 	}

@@ -163,7 +163,7 @@ func TestFileOfOlderSchema(t *testing.T) {
 	}
 	for n := range 100 {
 		data, err := generic.AppendFromJSON(nil, fmt.Appendf(nil, `{"path":"/%d","status":404,"visitor":"v","event_id":"%s","at":%d,"ip":"h","method":"GET","protocol":"p","old":%d}`,
-			n, uuid.NewSHA1(uuid.Nil, fmt.Append(nil, n)), 1_760_000_000_000+n, n))
+			n, uuid.NewSHA1(uuid.Nil, fmt.Append(nil, n)), 1_760_000_000_000+int64(n), n))
 		if err != nil {
 			t.Fatal(err)
 		}

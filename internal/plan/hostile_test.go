@@ -135,14 +135,14 @@ func TestWideReaders(t *testing.T) {
 	}
 	// 200,000 items would take 480 MB. The slice is copied while it grows. The
 	// slice therefore takes up to four times the limit in all, and three times
-	// at once.
+	// at once. The race detector adds half of that.
 	const items, added, perByte = 200_000, 8 << 20, 8
 	limited := p.WithLimit(added, perByte)
 	got, err := allocated(limited, items)
 	if !errors.Is(err, avrobin.ErrUnreadable) {
 		t.Errorf("%d items: %v", items, err)
 	}
-	if limit := uint64(added + perByte*items); got > 5*limit {
+	if limit := uint64(added + perByte*items); got > 8*limit {
 		t.Errorf("%d items took %d bytes, the limit is %d", items, got, limit)
 	}
 	// Rewritten bytes have the same limit.

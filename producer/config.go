@@ -50,8 +50,9 @@ func LogUnknownKeys() Option { return settings.LogUnknownKeys() }
 type Connection = settings.Connection
 
 // ConnectionOf resolves brokers and security as [New] does, also from files and
-// the environment. ConnectionOf reads files and makes no connection. The errors
-// are the same as the errors of New.
+// the environment. ConnectionOf reads files and makes no connection. It takes
+// the settings of all constructors, for example transaction.timeout.ms. The
+// other errors are the same as the errors of New.
 func ConnectionOf(brokers []string, opts ...Option) (Connection, error) {
 	return settings.ConnectionOf(brokers, opts...)
 }

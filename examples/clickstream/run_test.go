@@ -181,14 +181,16 @@ func TestConfigFile(t *testing.T) {
 		}
 		return name
 	}
-	o, err := parseOptions([]string{"--config", file("linger.ms=1\n"), "--sample-lines", "100", "--quiet", "--rejects", filepath.Join(t.TempDir(), "rejects")}, io.Discard)
-	if err != nil {
-		t.Fatal(err)
+	for send, text := range map[string]string{"async": "linger.ms=1\n", "transaction": "transaction.timeout.ms=30000\n"} {
+		o, err := parseOptions([]string{"--send", send, "--config", file(text), "--sample-lines", "100", "--quiet", "--rejects", filepath.Join(t.TempDir(), "rejects")}, io.Discard)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r, err := run(t.Context(), o); err != nil || !r.balanced() || r.Delivered == 0 {
+			t.Errorf("tuned: %s: %+v, %v", send, r, err)
+		}
 	}
-	if r, err := run(t.Context(), o); err != nil || !r.balanced() || r.Delivered == 0 {
-		t.Errorf("tuned: %+v, %v", r, err)
-	}
-	o, err = parseOptions([]string{"--config", file("bootstrap.servers=a:1,b:2\n"), "--registry", "http://c"}, io.Discard)
+	o, err := parseOptions([]string{"--config", file("bootstrap.servers=a:1,b:2\n"), "--registry", "http://c"}, io.Discard)
 	if err != nil || strings.Join(o.brokers, ",") != "a:1,b:2" {
 		t.Errorf("brokers %v, %v", o.brokers, err)
 	}

@@ -26,6 +26,7 @@ const (
 	ForTransactional Purpose = "NewTransactional"
 	ForProcessor     Purpose = "processor.New"
 	ForSource        Purpose = "source.New"
+	ForConnection    Purpose = "ConnectionOf" // takes the settings of all constructors
 )
 
 // Config holds the value of every setting. [New] makes and checks a Config. No
@@ -277,7 +278,7 @@ func (c *Config) check() []error {
 			errs = append(errs, &ConfigError{c.Origin("bootstrap.servers"), b, reason})
 		}
 	}
-	if c.Purpose != ForProducer && c.TransactionalID == "" {
+	if c.Purpose != ForProducer && c.Purpose != ForConnection && c.TransactionalID == "" {
 		errs = append(errs, &ConfigError{"transactionalID", "", "must not be empty: one per running process, kept across restarts"})
 	}
 	switch n := len(c.TransactionalID); {

@@ -47,10 +47,10 @@ func (c Connection) GobEncode() ([]byte, error) { return nil, errNoGob }
 func (c *Connection) GobDecode([]byte) error { return errNoGob }
 
 // ConnectionOf resolves brokers and security like [New], including files and
-// the environment. ConnectionOf reads files but makes no connection.
-// ConnectionOf returns the same errors as New.
+// the environment. ConnectionOf reads files but makes no connection. The file
+// may be for any constructor, so ConnectionOf takes the settings of all.
 func ConnectionOf(brokers []string, opts ...Option) (Connection, error) {
-	c, err := Read(ForProducer, brokers, "", opts)
+	c, err := Read(ForConnection, brokers, "", opts)
 	if err != nil {
 		return Connection{}, err
 	}

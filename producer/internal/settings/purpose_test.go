@@ -16,3 +16,22 @@ func TestSettingOfOtherConstructor(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// TestConnectionOfAnyConstructor checks that ConnectionOf takes the settings of
+// every constructor. A program may give the file of its transactional producer.
+func TestConnectionOfAnyConstructor(t *testing.T) {
+	t.Parallel()
+	for _, s := range Table() {
+		if s.In == 0 || s.Refused != "" || s.Default == "" {
+			continue
+		}
+		c, err := ConnectionOf([]string{"b:1"}, fromText(t, s.Key+"="+s.Default))
+		if err != nil || len(c.Brokers) != 1 {
+			t.Errorf("%s: %v, %v", s.Key, c, err)
+		}
+	}
+	c, err := ConnectionOf(nil, fromText(t, "bootstrap.servers=b:1\ntransaction.timeout.ms=30000\nauto.offset.reset=latest"))
+	if err != nil || len(c.Brokers) != 1 {
+		t.Errorf("%v, %v", c, err)
+	}
+}

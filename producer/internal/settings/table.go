@@ -67,7 +67,7 @@ const (
 
 func (in Purposes) has(p Purpose) bool {
 	member := map[Purpose]Purposes{ForProducer: InProducer, ForTransactional: InTransactional, ForProcessor: InProcessor, ForSource: InSource}
-	return in == 0 || in&member[p] != 0
+	return in == 0 || p == ForConnection || in&member[p] != 0
 }
 
 // String returns the names of the constructors.

@@ -179,6 +179,9 @@ func (r *reader) beginOnServer(ctx context.Context) (*sql.Tx, error) {
 	if err == nil && server != r.server {
 		err = errServer
 	}
+	if err == nil {
+		err = r.table.withoutTimeout(ctx, tx)
+	}
 	if err != nil {
 		_ = tx.Rollback()
 		return nil, err

@@ -328,10 +328,30 @@ func (f *fetcher) statement(s selection, limit int) string {
 	return t.dialect.query(rows)
 }
 
-// query reads the rows of a selection.
+// query reads the rows of a selection. The first query of a backlog in
+// PostgreSQL reads all rows that wait. If the statement_timeout of the
+// connections is too short for the query, query repeats the query without this
+// timeout.
 func (f *fetcher) query(ctx context.Context, c cursor, s selection) fetched {
+	got := f.queryIn(ctx, f.db, c, s)
+	if !isCanceled(got.err) || ctx.Err() != nil {
+		return got
+	}
+	tx, err := f.db.BeginTx(ctx, f.table.txOptions())
+	if err != nil {
+		return fetched{err: err}
+	}
+	defer func() { _ = tx.Rollback() }() // only reads
+	if err := f.table.withoutTimeout(ctx, tx); err != nil {
+		return fetched{err: err}
+	}
+	return f.queryIn(ctx, tx, c, s)
+}
+
+// queryIn reads the rows of a selection from db.
+func (f *fetcher) queryIn(ctx context.Context, db querier, c cursor, s selection) fetched {
 	got := fetched{next: c}
-	rows, err := f.db.QueryContext(ctx, f.statement(s, c.limit), s.args...)
+	rows, err := db.QueryContext(ctx, f.statement(s, c.limit), s.args...)
 	if err != nil {
 		got.err = err
 		return got

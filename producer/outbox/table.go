@@ -368,6 +368,27 @@ func (t *Table) txOptions() *sql.TxOptions {
 	return nil
 }
 
+// withoutTimeout lets the later statements of a transaction of PostgreSQL run
+// for any time. The statement_timeout of the connections may be shorter than
+// the time to read or to delete the rows of a backlog. Then each attempt would
+// fail. The statements still wait for a lock only as long as the
+// statement_timeout allowed.
+func (t *Table) withoutTimeout(ctx context.Context, tx *sql.Tx) error {
+	if t.dialect != PostgreSQL {
+		return nil
+	}
+	_, err := tx.ExecContext(ctx, "SELECT set_config('lock_timeout', current_setting('statement_timeout'), true), set_config('statement_timeout', '0', true)"+
+		" WHERE current_setting('statement_timeout') <> '0'")
+	if err != nil {
+		return fmt.Errorf("outbox: statement_timeout: %w", err)
+	}
+	return nil
+}
+
+// isCanceled reports whether PostgreSQL has canceled a statement (57014,
+// query_canceled), for example because of statement_timeout.
+func isCanceled(err error) bool { return err != nil && sqlState(err) == "57014" }
+
 // querier is a *sql.DB or a *sql.Tx.
 type querier interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row

@@ -138,3 +138,56 @@ func TestNoteOnAnotherServer(t *testing.T) {
 		t.Errorf("the note is %q, %v", note, err)
 	}
 }
+
+// TestShortStatementTimeout reads and deletes rows with statements that take
+// longer than the statement_timeout of the connections. If a lock is held, the
+// statements still end.
+func TestShortStatementTimeout(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	server := databases.PostgreSQL(t)
+	table, admin := newTestTable(t, server, PostgreSQL)
+	if err := insertRows(t, table, admin, 3).Commit(); err != nil {
+		t.Fatal(err)
+	}
+	_, err := admin.ExecContext(ctx, `ALTER TABLE outbox RENAME TO outbox_rows;
+		CREATE FUNCTION slow() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN
+			IF current_setting('statement_timeout') <> '0' THEN PERFORM pg_sleep(600); END IF;
+			RETURN true;
+		END $$;
+		CREATE VIEW outbox AS SELECT * FROM outbox_rows WHERE slow()`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	short := *server
+	short.URL += "&statement_timeout=400"
+	in := &input{table: table, db: short.Open(), relay: "r", rows: 100}
+	id, err := table.server(ctx, in.db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &fetcher{input: in, server: id}
+	got := f.fetch(ctx, cursor{limit: 100})
+	if got.err != nil || len(got.rows) != 3 {
+		t.Fatalf("read %d rows: %v", len(got.rows), got.err)
+	}
+	r := &reader{input: in, server: id}
+	if err := r.deletePublished(ctx, got.next.position); err != nil {
+		t.Errorf("delete: %v", err)
+	}
+	var left int
+	if err := admin.QueryRowContext(ctx, "SELECT COUNT(*) FROM outbox_rows").Scan(&left); err != nil || left != 0 {
+		t.Errorf("%d rows are left: %v", left, err)
+	}
+	lock, err := admin.BeginTx(ctx, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = lock.Rollback() }()
+	if _, err := lock.ExecContext(ctx, "LOCK TABLE outbox_rows"); err != nil {
+		t.Fatal(err)
+	}
+	if got := f.fetch(ctx, cursor{limit: 100}); sqlState(got.err) != "55P03" { // lock_not_available
+		t.Errorf("a lock: %v", got.err)
+	}
+}

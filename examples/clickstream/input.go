@@ -120,21 +120,24 @@ func checkFormat(name string) error {
 }
 
 // longestStart is the number of bytes that refuseFormat needs.
-const longestStart = 10
+const longestStart = 262
 
 // refuseFormat returns an error if a file does not begin like text or gzip. The
 // lines of such a file would all be rejected.
 func refuseFormat(name string, start []byte) error {
 	for format, begin := range map[string]string{
 		"compressed with zstd": "\x28\xb5\x2f\xfd", "compressed with xz": "\xfd7zXZ\x00", "compressed with lz4": "\x04\x22\x4d\x18",
-		"a zip archive": "PK\x03\x04", "in UTF-16": "\xff\xfe", "in UTF-16 (big endian)": "\xfe\xff",
+		"compressed with compress": "\x1f\x9d", "a zip archive": "PK\x03\x04", "in UTF-16": "\xff\xfe", "in UTF-16 (big endian)": "\xfe\xff",
 	} {
 		if bytes.HasPrefix(start, []byte(begin)) {
 			return fmt.Errorf("%s is %s: convert the file to UTF-8 or gzip", name, format)
 		}
 	}
-	if bytes.HasPrefix(start, []byte("BZh")) && bytes.HasSuffix(start, []byte("1AY&SY")) { // between both is the level
+	if bytes.HasPrefix(start, []byte("BZh")) && bytes.HasPrefix(start[min(4, len(start)):], []byte("1AY&SY")) { // between both is the level
 		return fmt.Errorf("%s is compressed with bzip2: convert the file to UTF-8 or gzip", name)
+	}
+	if bytes.HasPrefix(start[min(257, len(start)):], []byte("ustar")) && bytes.IndexByte(start, 0) >= 0 { // the name of the first file ends with a zero byte
+		return fmt.Errorf("%s is a tar archive: extract its files", name)
 	}
 	return nil
 }
@@ -178,7 +181,7 @@ func (in *inputs) verifyFile(ctx context.Context, i int) error {
 	}
 	r, close, err := (&inputs{}).open(ctx, name)
 	if err == nil {
-		if _, compressed := r.(*gzip.Reader); compressed {
+		if _, compressed := r.(unpacked); compressed {
 			if _, err = io.Copy(io.Discard, r); err != nil {
 				err = fmt.Errorf("%s: %w", name, explainGzip(err))
 			}
@@ -298,7 +301,7 @@ func (in *inputs) file(ctx context.Context, name string, yield func(line, error)
 			return yield(l, nil)
 		})
 	}
-	_, compressed := r.(*gzip.Reader)
+	_, compressed := r.(unpacked)
 	for no := int64(1); ctx.Err() == nil; no++ {
 		text, n, err := readLine(br)
 		if end += n; compressed {
@@ -345,8 +348,20 @@ func (in *inputs) open(ctx context.Context, name string) (io.Reader, func(), err
 		close()
 		return nil, nil, fmt.Errorf("%s: %w", name, explainGzip(err))
 	}
-	return gz, close, nil
+	out := unpacked{bufio.NewReader(gz)}
+	start, _ := out.Peek(longestStart) // the next read returns the error
+	if err = refuseFormat(name, start); err == nil && bytes.HasPrefix(start, []byte{0x1f, 0x8b}) {
+		err = fmt.Errorf("%s is compressed twice: decompress the file once", name)
+	}
+	if err != nil {
+		close()
+		return nil, nil, err
+	}
+	return out, close, nil
 }
+
+// unpacked is the content of a compressed file.
+type unpacked struct{ *bufio.Reader }
 
 // read opens and reads a file in another goroutine. A pipe may let both calls
 // wait for ever, and neither call ends with ctx. So when ctx ends, the reader

@@ -217,6 +217,9 @@ func TestUnreadableInput(t *testing.T) {
 		"zstd":       "\x28\xb5\x2f\xfd\x04\x00\x31\x00\x00line\n",
 		"bzip2":      "BZh91AY&SY\x6f\x1f\n",
 		"UTF-16":     "\xff\xfel\x00i\x00n\x00e\x00\n\x00",
+		"(big":       gzipped(t, "\xfe\xff\x00l\x00i\x00n\x00e\x00\n"),
+		"tar":        gzipped(t, "access.log"+strings.Repeat("\x00", 247)+"ustar\x0000"+strings.Repeat("\x00", 248)+"line\n"),
+		"twice":      gzipped(t, packed),
 		"damaged":    string(damaged),
 		"incomplete": packed[:len(packed)-9],
 	}

@@ -28,7 +28,7 @@ func WithMaxLine(bytes int) FilesOption {
 
 // Files reads files line by line, in the given order. It reads each file to its
 // current end. Files detects gzip compression by the content of a file. Other
-// compressed files and files in UTF-16 are an error.
+// compressed files, tar archives and files in UTF-16 are an error.
 //
 // The position of a file includes checksums of the first 4 KiB and of the last
 // 4 KiB before the position. So Files continues in a file that grew. A file

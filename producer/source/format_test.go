@@ -31,10 +31,16 @@ func TestOtherFormats(t *testing.T) {
 		"compress": "\x1f\x9d\x90\x6c",
 		"zip":      "PK\x03\x04\x14\x00",
 		"UTF-16":   "\xff\xfel\x00i\x00n\x00e\x00\n\x00",
+		"tar":      "access.log" + strings.Repeat("\x00", 247) + "ustar\x0000" + strings.Repeat("\x00", 248) + "line\n",
 	} {
-		if err := open(content); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), path) {
-			t.Errorf("%s: got %v", want, err)
+		for _, content := range []string{content, gzipped(t, content)} {
+			if err := open(content); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), path) {
+				t.Errorf("%s: got %v", want, err)
+			}
 		}
+	}
+	if err := open(gzipped(t, gzipped(t, "line\n"))); err == nil || !strings.Contains(err.Error(), "compressed twice") {
+		t.Errorf("got %v", err)
 	}
 	for _, content := range []string{"", "\x1f", "BZh9 is a word\n", "PK\n", "\xef\xbb\xbfwith a byte order mark of UTF-8\n"} {
 		if err := open(content); err != nil {

@@ -110,13 +110,9 @@ func (r *lineReader) openPlain() error {
 	}
 	r.file, r.compression, r.size, r.fileID = f, nil, info.Size(), fileID(f)
 	r.reader = bufio.NewReaderSize(f, blockSize)
-	magic, _ := r.reader.Peek(longestMagic)
-	if format := otherFormat(magic); format != "" {
-		r.close()
-		return fmt.Errorf("source: %s: the file is %s, but Files reads plain text and gzip: convert the file, or remove it from the list", r.path, format)
-	}
-	if !bytes.HasPrefix(magic, []byte{0x1f, 0x8b}) {
-		return nil
+	magic, err := r.checkFormat()
+	if err != nil || !bytes.HasPrefix(magic, []byte(gzipMagic)) {
+		return err
 	}
 	z, err := gzip.NewReader(r.reader)
 	if err != nil {
@@ -125,22 +121,44 @@ func (r *lineReader) openPlain() error {
 	}
 	r.compression = z
 	r.reader = bufio.NewReaderSize(z, blockSize)
-	return nil
+	_, err = r.checkFormat()
+	return err
 }
 
+// checkFormat returns the first bytes of the reader. If the bytes are of a file
+// without lines of text, checkFormat closes the file and returns an error.
+func (r *lineReader) checkFormat() ([]byte, error) {
+	magic, _ := r.reader.Peek(longestMagic) // the next read returns the error
+	format := otherFormat(magic)
+	if format == "" && r.compression != nil && bytes.HasPrefix(magic, []byte(gzipMagic)) {
+		format = "compressed twice"
+	}
+	if format == "" {
+		return magic, nil
+	}
+	r.close()
+	return nil, fmt.Errorf("source: %s: the file is %s, but Files reads plain text and gzip: convert the file, or remove it from the list", r.path, format)
+}
+
+// gzipMagic are the first bytes of a file that is compressed with gzip.
+const gzipMagic = "\x1f\x8b"
+
 // longestMagic is the number of bytes that otherFormat needs.
-const longestMagic = 10
+const longestMagic = 262
 
 // otherFormat returns the format of a file that has no lines of text, or "".
 // Such a file would give lines of garbage.
 func otherFormat(magic []byte) string {
-	begins := func(prefix string) bool { return bytes.HasPrefix(magic, []byte(prefix)) }
+	at := func(place int, text string) bool {
+		return len(magic) > place && bytes.HasPrefix(magic[place:], []byte(text))
+	}
+	begins := func(prefix string) bool { return at(0, prefix) }
 	switch {
 	case begins("\x28\xb5\x2f\xfd"):
 		return "compressed with zstd"
 	case begins("\xfd7zXZ\x00"):
 		return "compressed with xz"
-	case begins("BZh") && bytes.HasSuffix(magic, []byte("1AY&SY")): // between both is the level
+	case begins("BZh") && at(4, "1AY&SY"): // between both is the level
 		return "compressed with bzip2"
 	case begins("\x04\x22\x4d\x18"):
 		return "compressed with lz4"
@@ -150,6 +168,8 @@ func otherFormat(magic []byte) string {
 		return "a zip archive"
 	case begins("\xff\xfe"), begins("\xfe\xff"):
 		return "in UTF-16"
+	case at(257, "ustar") && bytes.IndexByte(magic, 0) >= 0: // the name of the first file ends with a zero byte
+		return "a tar archive"
 	}
 	return ""
 }

@@ -47,6 +47,15 @@ func LogUnknownKeys() Option { return settings.LogUnknownKeys() }
 // Connection holds the resolved brokers and security of a set of options. It is
 // for a client beside the producer, for example an admin client or a consumer
 // of another library. No text form of a Connection shows the password.
+//
+//	Brokers []string
+//	TLS     *tls.Config // with the client certificate; nil for plain text
+//	// Mechanism is the SASL mechanism, or empty. PLAIN and SCRAM use User and
+//	// Password. OAUTHBEARER uses Token.
+//	Mechanism, User string
+//	Password        string
+//	// Token is also nil with OIDC, because the client library gets these tokens.
+//	Token TokenSource
 type Connection = settings.Connection
 
 // ConnectionOf resolves brokers and security as [New] does, also from files and

@@ -70,6 +70,15 @@ var (
 // KafkaError is an error of a client library or a broker, with the same codes
 // for every transport. With confluent-kafka-go, errors.As also finds the
 // kafka.Error.
+//
+//	// Code is an error code of Kafka's protocol. Code.OfBroker() is false if no
+//	// broker reported the error. Code.String() returns the name.
+//	Code          Code
+//	Fatal         bool   // the client is unusable from now on
+//	Retriable     bool   // the same call may succeed later
+//	AbortRequired bool   // the open transaction can only be aborted
+//	Text          string // the message of the library or broker, without secrets
+//	Err           error  // the library's own error, or nil
 type KafkaError = transport.Error
 
 // MessageError is the failure of one message. MessageError wraps the outcome,

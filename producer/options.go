@@ -278,9 +278,9 @@ type Acks = settings.Acks
 
 // The values of [Acks]. The default is AcksAll, with idempotence.
 const (
-	AcksAll    = settings.AcksAll
-	AcksNone   = settings.AcksNone
-	AcksLeader = settings.AcksLeader
+	AcksAll    = settings.AcksAll    // all replicas in sync
+	AcksNone   = settings.AcksNone   // none: the broker does not answer
+	AcksLeader = settings.AcksLeader // only the leader of the partition
 )
 
 // Compression is a codec, by its name in Kafka.
@@ -295,6 +295,9 @@ const (
 	Zstd          = settings.Zstd
 )
 
-// ConfigError is a wrong setting. It has the place of the setting, the reason,
-// and the value if the value is harmless.
+// ConfigError is a wrong setting. A ConfigError contains no secret.
+//
+//	Setting string // the option's name, or the file, line and key
+//	Value   string // the given value; empty for a secret
+//	Reason  string // why the value is wrong, and the allowed values
 type ConfigError = settings.ConfigError

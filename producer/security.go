@@ -3,8 +3,31 @@ package producer
 import "github.com/avroline/avroline/producer/internal/settings"
 
 // TLS holds certificates and a key as PEM text. The zero TLS trusts the roots
-// of the system. The broker's certificate and its host name are checked, unless
-// InsecureSkipVerify or InsecureSkipHostname is set.
+// of the system. The client checks the broker's certificate and its host name,
+// unless an Insecure field turns the check off. [New] refuses a client
+// certificate that has expired, is not valid yet or does not match its key. No
+// text form of a TLS shows Key or KeyPassword.
+//
+//	// CA has the trusted roots. Nil means the system's roots.
+//	// librdkafka ssl.ca.pem, Java ssl.truststore.certificates.
+//	CA []byte
+//	// Cert is the chain of the client certificate. The client's own certificate
+//	// is the first. librdkafka ssl.certificate.pem, Java
+//	// ssl.keystore.certificate.chain.
+//	Cert []byte
+//	// Key is the key of Cert. librdkafka ssl.key.pem, Java ssl.keystore.key.
+//	Key []byte
+//	// KeyPassword decrypts Key. librdkafka and Java ssl.key.password.
+//	KeyPassword string
+//	// InsecureSkipVerify accepts every certificate of a broker. An attacker in
+//	// the network can then read and change messages and steal passwords. Use
+//	// InsecureSkipVerify only in tests. In a file:
+//	// avroline.tls.insecure.skip.verify.
+//	InsecureSkipVerify bool
+//	// InsecureSkipHostname accepts a broker's certificate for another host name,
+//	// if a trusted root has signed it. In a file:
+//	// avroline.tls.insecure.skip.hostname.
+//	InsecureSkipHostname bool
 type TLS = settings.TLS
 
 // WithTLS encrypts the connections. With Cert and Key, the client also
@@ -14,6 +37,10 @@ func WithTLS(t TLS) Option { return settings.WithTLS(t) }
 
 // Token is a bearer token for [OAuthBearer]. No text form of a Token shows its
 // Value. Package registry uses the same type.
+//
+//	Value     string    // the text after "Bearer " in an Authorization header
+//	Expiry    time.Time // the token is invalid from then on; zero means never
+//	Principal string    // the name of the client in OAUTHBEARER
 type Token = settings.Token
 
 // TokenSource gives bearer tokens. A client asks for a token before the first
@@ -21,6 +48,10 @@ type Token = settings.Token
 // fails, panics or does not answer within 30 seconds, the error becomes the
 // last error of the connection, and the client asks again. Package registry
 // uses the same type.
+//
+//	// Token must be safe for concurrent use, and must return when ctx ends.
+//	// Token must not return a Token without a Value and a nil error.
+//	Token(ctx context.Context) (Token, error)
 type TokenSource = settings.TokenSource
 
 // SASL is a way to authenticate. [Plain], [ScramSHA256], [ScramSHA512],
@@ -53,6 +84,13 @@ func OAuthBearer(source TokenSource) SASL {
 // OIDCConfig holds the settings with which [OIDC] requests its tokens, by the
 // client credentials grant (RFC 6749, section 4.4). No text form of an
 // OIDCConfig shows the secret.
+//
+//	TokenURL     string // librdkafka and Java sasl.oauthbearer.token.endpoint.url
+//	ClientID     string // librdkafka sasl.oauthbearer.client.id
+//	ClientSecret string // librdkafka sasl.oauthbearer.client.secret
+//	Scope        string // librdkafka sasl.oauthbearer.scope
+//	Extensions   string // librdkafka sasl.oauthbearer.extensions: "key=value,…"
+//	CA           []byte // PEM roots for TokenURL; nil: the system's. librdkafka https.ca.pem
 type OIDCConfig = settings.OIDCConfig
 
 // OIDC is SASL OAUTHBEARER with tokens of an OpenID provider. The client

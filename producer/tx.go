@@ -190,8 +190,12 @@ func (tx *Tx) OnEnd(f func(err error)) { tx.engine.OnEnd(f) }
 // large message, does not count.
 func (tx *Tx) Err() error { return tx.engine.Err() }
 
-// GroupOffset is an offset of a consumer group for [Tx.SendOffsets]. The offset
-// is one more than the offset of the last processed message.
+// GroupOffset is an offset of a consumer group for [Tx.SendOffsets].
+//
+//	Topic       string
+//	Partition   int32
+//	Offset      int64 // one more than the offset of the last processed message
+//	LeaderEpoch int32 // -1 if not known
 type GroupOffset = transport.GroupOffset
 
 // GroupMember identifies a member of a consumer group. With it the coordinator
@@ -201,6 +205,10 @@ type GroupOffset = transport.GroupOffset
 // *kafka.ConsumerGroupMetadata of the consumer. With the transport Franz, set
 // Group, MemberID and Generation, and InstanceID for a static member. With
 // Group alone, the coordinator refuses no offsets because of the group.
+//
+//	Group, MemberID, InstanceID string
+//	Generation                  int32
+//	Library                     any
 type GroupMember = transport.GroupMember
 
 // SendOffsets puts offsets of a consumer group into the transaction (KIP-447).

@@ -19,6 +19,10 @@ type Token = oauth.Token
 // TokenSource gives bearer tokens. The client asks for the next token before
 // the current token expires, and never makes two calls at the same time.
 // [ClientCredentials] is a TokenSource. Package producer takes the same type.
+//
+//	// Token must be safe for concurrent use, and must return when ctx ends.
+//	// Token must not return a Token without a Value and a nil error.
+//	Token(ctx context.Context) (Token, error)
 type TokenSource = oauth.TokenSource
 
 // ClientCredentials is a [TokenSource] for [WithTokenSource] with the OAuth 2.0

@@ -43,5 +43,6 @@ type Error = rest.Error
 // finds [ErrUnavailable], the error of each attempt, and Err.
 type UnavailableError = rest.UnavailableError
 
-// Attempt is a URL that the client tried, without credentials, and the error.
+// Attempt is a URL that the client tried, without credentials, and the error
+// Err.
 type Attempt = rest.Attempt

@@ -6,7 +6,8 @@ import "github.com/avroline/avroline/registry/internal/rest"
 // whether a registry answered the last request, and is true before the first
 // request. Since is the time of the last change of Ready, and at first the time
 // of [New]. Reason is an [*UnavailableError] with the last error of each URL,
-// or nil if Ready is true.
+// or nil if Ready is true. URL is the URL that the client tries first, without
+// credentials.
 type Health = rest.Health
 
 // Health reports whether the registry can be reached. Health does no I/O and

@@ -126,7 +126,7 @@ stderr.
 			return a.report(checkFindings(c.except(found)))
 		},
 	}
-	cmd.Flags().StringVar(&c.against, "against", "", "place of the earlier schemas: a folder, git:REF or registry")
+	cmd.Flags().StringVar(&c.against, "against", "", "`PLACE` of the earlier schemas: a folder, git:REF or registry")
 	cmd.Flags().Var(&c.level, "level", "compatibility level to check (default: the subject's level, or BACKWARD)")
 	addRenamesFlag(cmd, &c.mapFlags)
 	a.addRegistryFlag(cmd, &c.registry)

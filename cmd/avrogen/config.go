@@ -228,7 +228,7 @@ func (a *app) loadConfig(paths []string) (*config, error) {
 	}
 	text, err := os.ReadFile(name)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("settings file: %w", err)
 	}
 	if err := a.config.parse(name, text); err != nil {
 		return nil, &usageError{err}
@@ -308,6 +308,9 @@ func yamlError(name string, err error) error {
 	}
 	errs := make([]error, len(texts))
 	for i, text := range texts {
+		if strings.HasSuffix(text, "cannot start any token") {
+			text += ": indent by spaces and not by tabs, and put quotes around a text that begins with @ or `"
+		}
 		if line, rest, ok := strings.Cut(strings.TrimPrefix(text, "line "), ": "); ok && strings.HasPrefix(text, "line ") {
 			errs[i] = fmt.Errorf("%s:%s: %s", name, line, rest)
 		} else {

@@ -110,7 +110,7 @@ func (e *encoder) container(ctx context.Context, args []string) error {
 	out := bufio.NewWriter(e.stdout)
 	w, err := ocf.NewGenericWriter(out, text, ocf.WithCodec(ocf.Codec(e.codec)))
 	if err != nil {
-		return usagef("--codec: %v", err)
+		return usagef("--codec: %v: choose null, deflate, snappy or zstandard", err)
 	}
 	name, src, closeInput, err := e.openInput(args)
 	if err != nil {

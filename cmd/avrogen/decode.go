@@ -77,19 +77,19 @@ An encryption rule needs the subject: give --topic, and --key for a key.
   kcat -C -t orders -f '%s' -o -1 -e |
     avrogen decode --registry http://localhost:8081
   avrogen decode clicks.avro | head`,
-		Args: usageArgs(cobra.MaximumNArgs(1)),
+		Args: usageArgs(cobra.MaximumNArgs(1), "one FILE, or none for standard input"),
 		RunE: func(cmd *cobra.Command, args []string) error { return d.run(cmd.Context(), args) },
 	}
 	flags := cmd.Flags()
 	a.addRegistryFlag(cmd, &d.registry)
-	flags.StringArrayVar(&d.schemas, "schema", nil, "schema file; repeat the flag for files that it refers to")
-	flags.StringVar(&d.typeName, "type", "", "full name of the type, if the schemas have several types")
-	flags.StringArrayVar(&d.readerSchemas, "reader-schema", nil, "for a container file: schema file of the reader")
+	flags.StringArrayVar(&d.schemas, "schema", nil, "schema `FILE`; repeat the flag for files that it refers to")
+	flags.StringVar(&d.typeName, "type", "", "full `NAME` of the type, if the schemas have several types")
+	flags.StringArrayVar(&d.readerSchemas, "reader-schema", nil, "for a container file: schema `FILE` of the reader")
 	d.rules.add(cmd)
-	flags.StringVar(&d.topic, "topic", "", "topic of the message, which names the subject of the rules")
+	flags.StringVar(&d.topic, "topic", "", "`TOPIC` of the message, which names the subject of the rules")
 	flags.BoolVar(&d.key, "key", false, "with --topic: the message is a key")
 	flags.BoolVar(&d.framed, "framed", false, "with --schema alone: the message begins with an id, which is ignored")
-	flags.Var(&d.form, "input", "form of the input: auto, raw, hex or base64")
+	flags.Var(&d.form, "input", "FORM of the input: auto, raw, hex or base64")
 	flags.Var(&d.json, "json", jsonFlagHelp)
 	flags.BoolVar(&d.lines, "lines", false, "each line is a message")
 	flags.BoolVar(&d.indent, "indent", false, "print each value on several lines, indented")

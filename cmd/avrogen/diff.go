@@ -28,7 +28,7 @@ The exit status is 1 if a change breaks old readers or old data, otherwise 0.`,
 		Example: `  avrogen diff order-v1.avsc order-v2.avsc
   avrogen diff git:origin/main schemas/...
   avrogen diff --map acme.v1=acme.v2 schemas/v1 schemas/v2`,
-		Args: usageArgs(cobra.ExactArgs(2)),
+		Args: usageArgs(cobra.ExactArgs(2), "OLD and NEW"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cfg, err := a.loadConfig(nil)
 			if err != nil {

@@ -95,7 +95,7 @@ needed are removed. DIR/` + docsManifest + ` lists the files of the last run.
 	}
 	flags := cmd.Flags()
 	flags.StringVarP(&d.output, "output", "o", "", "write to folder `DIR`")
-	flags.StringVar(&d.title, "title", "", "title of the catalog (default \"Schemas\")")
+	flags.StringVar(&d.title, "title", "", "`TITLE` of the catalog (default \"Schemas\")")
 	flags.Var(&d.form, "format", "html or markdown; for findings: text, json or github")
 	flags.StringVar(&d.versions, "versions", "", "source of the versions, `FROM`: git, tags:PATTERN, registry or none")
 	flags.BoolVar(&d.check, "check", false, "write nothing, and list the files that would change; status 1 if there are any")

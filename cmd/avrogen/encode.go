@@ -63,21 +63,21 @@ file, which contains the schema.
   avrogen encode --registry http://localhost:8081 --subject orders order.json
   avrogen encode --schema order.avsc --output raw order.json > order.bin
   avrogen encode --container --schema order.avsc orders.jsonl > orders.avro`,
-		Args: usageArgs(cobra.MaximumNArgs(1)),
+		Args: usageArgs(cobra.MaximumNArgs(1), "one FILE, or none for standard input"),
 		RunE: func(cmd *cobra.Command, args []string) error { return e.run(cmd.Context(), args) },
 	}
 	flags := cmd.Flags()
 	a.addRegistryFlag(cmd, &e.registry)
-	flags.StringArrayVar(&e.schemas, "schema", nil, "schema file; repeat the flag for files that it refers to")
-	flags.StringVar(&e.typeName, "type", "", "full name of the type, if the schemas have several types")
-	flags.IntVar(&e.id, "id", noID, "id of the schema in the registry")
-	flags.StringVar(&e.subject, "subject", "", "subject of the schema in the registry")
+	flags.StringArrayVar(&e.schemas, "schema", nil, "schema `FILE`; repeat the flag for files that it refers to")
+	flags.StringVar(&e.typeName, "type", "", "full `NAME` of the type, if the schemas have several types")
+	flags.IntVar(&e.id, "id", noID, "id `N` of the schema in the registry")
+	flags.StringVar(&e.subject, "subject", "", "`NAME` of the schema's subject in the registry")
 	e.rules.add(cmd)
 	flags.BoolVar(&e.bare, "bare", false, "write the record without its schema's id")
-	flags.Var(&e.form, "output", "form of the output: hex, base64 or raw")
+	flags.Var(&e.form, "output", "FORM of the output: hex, base64 or raw")
 	flags.Var(&e.json, "json", jsonFlagHelp)
 	flags.BoolVar(&e.toFile, "container", false, "write an object container file, with a value for each line")
-	flags.StringVar(&e.codec, "codec", string(ocf.Deflate), "with --container: null, deflate, snappy or zstandard")
+	flags.StringVar(&e.codec, "codec", string(ocf.Deflate), "with --container, the `CODEC`: null, deflate, snappy or zstandard")
 	flags.BoolVar(&e.lines, "lines", false, "each line is a message")
 	return cmd
 }

@@ -80,8 +80,8 @@ if lines or files move.`,
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringSliceVar(&l.except, "except", nil, "rules to switch off, separated by commas")
-	flags.StringVar(&l.baseline, "baseline", "", "file with old findings, which are not reported")
+	flags.StringSliceVar(&l.except, "except", nil, "`RULE,...` to switch off")
+	flags.StringVar(&l.baseline, "baseline", "", "`FILE` with old findings, which are not reported")
 	flags.BoolVar(&l.writeBaseline, "write-baseline", false, "write the findings into the baseline instead of reporting them")
 	flags.BoolVar(&rules, "rules", false, "list the rules and their reasons")
 	return cmd

@@ -26,7 +26,7 @@ rules that are switched off. If a file is not in this list, the server searches
 missing types in the file's folder and in the folders below.`,
 		Example: `  Neovim:  vim.lsp.start({ name = "avrogen", cmd = { "avrogen", "lsp" } })
   Helix:   language-server.avrogen = { command = "avrogen", args = ["lsp"] }`,
-		Args: usageArgs(cobra.NoArgs),
+		Args: usageArgs(cobra.NoArgs, "none, because the server reads standard input"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			err := lsp.Serve(cmd.Context(), a.stdin, a.stdout, lsp.Options{
 				Version: version(), Settings: a.lspSettings, Log: a.stderr,

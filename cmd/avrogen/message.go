@@ -27,7 +27,7 @@ const (
 )
 
 func (f *form) String() string { return string(*f) }
-func (f *form) Type() string   { return "form" }
+func (f *form) Type() string   { return "FORM" }
 
 func (f *form) Set(s string) error {
 	switch form(s) {

@@ -68,7 +68,7 @@ and no rules, but has a file NAME.rules.yaml, pull writes nothing.
 ` + registryHelp,
 		Example: `  avrogen pull -o schemas orders-value payments-value@3
   avrogen generate -o internal/events --package events schemas`,
-		Args: usageArgs(cobra.MinimumNArgs(1)),
+		Args: usageArgs(cobra.MinimumNArgs(1), "the names of subjects"),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			cfg, err := a.loadConfig(nil)
 			if err != nil {
@@ -83,7 +83,7 @@ and no rules, but has a file NAME.rules.yaml, pull writes nothing.
 		},
 	}
 	a.addRegistryFlag(cmd, &p.url)
-	cmd.Flags().StringVarP(&p.output, "output", "o", ".", "write to this folder")
+	cmd.Flags().StringVarP(&p.output, "output", "o", ".", "write to folder `DIR`")
 	return cmd
 }
 

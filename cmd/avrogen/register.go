@@ -96,7 +96,7 @@ that are already registered stay unchanged, so a second run changes nothing.
 	}
 	a.addRegistryFlag(cmd, &r.url)
 	flags := cmd.Flags()
-	flags.StringArrayVar(&subjects, "subject", nil, "subject of a single schema, or FILE=NAME or TYPE=NAME; may be repeated")
+	flags.StringArrayVar(&subjects, "subject", nil, "`NAME` of the subject of a single schema, or FILE=NAME or TYPE=NAME; may be repeated")
 	flags.Var(&level, "level", "compatibility level to check and to set: BACKWARD, FORWARD, FULL, each also with _TRANSITIVE, or NONE")
 	flags.BoolVar(&r.dryRun, "dry-run", false, "check everything and show the result, but write nothing")
 	flags.BoolVar(&r.inline, "inline", false, "register whole schemas, without references")

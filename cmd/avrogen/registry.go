@@ -164,8 +164,8 @@ func (a *app) addRegistryFlag(cmd *cobra.Command, url *string) {
 		}
 		return nil
 	}
-	cmd.Flags().StringVar(url, "registry", "", "URL of the schema registry")
-	cmd.Flags().StringVar(&a.registryFile, "registry-config", "", "settings file of Kafka's clients, with settings of the registry")
+	cmd.Flags().StringVar(url, "registry", "", "`URL` of the schema registry")
+	cmd.Flags().StringVar(&a.registryFile, "registry-config", "", "settings `FILE` of Kafka's clients, with settings of the registry")
 }
 
 // settingsFile returns the file of settings. The result is "" without a file.

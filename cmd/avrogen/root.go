@@ -83,14 +83,17 @@ func usagef(format string, args ...any) error {
 	return &usageError{fmt.Errorf(format, args...)}
 }
 
-// usageArgs turns an error of cobra about positional arguments into a usage
-// error.
-func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
+// usageArgs makes a wrong number of arguments a usage error. want says which
+// arguments the command takes.
+func usageArgs(check cobra.PositionalArgs, want string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
-		if err := check(cmd, args); err != nil {
-			return &usageError{err}
+		if check(cmd, args) == nil {
+			return nil
 		}
-		return nil
+		if len(args) == 0 {
+			return usagef("an argument is missing: give %s", want)
+		}
+		return usagef("wrong arguments %q: give %s", args, want)
 	}
 }
 
@@ -128,7 +131,7 @@ usage; 3 another failure, such as an unreadable file; 130 interrupted by Ctrl-C;
 	root.SetErr(a.stderr)
 	flags := root.PersistentFlags()
 	flags.Var(&a.format, "format", "format of findings")
-	flags.StringVar(&a.configFile, "config", "", "settings file (default: nearest avrogen.yaml)")
+	flags.StringVar(&a.configFile, "config", "", "settings `FILE` (default: nearest avrogen.yaml)")
 	flags.BoolVar(&a.allowOutside, "allow-outside", false, "let IDL import files outside of PATHs")
 	flags.StringArrayVar(&a.imports, "import", nil, "also search missing types in `PATH` or module:MODULE/PATH")
 	for _, newCommand := range commands() {

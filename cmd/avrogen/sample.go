@@ -32,7 +32,7 @@ as a bare message in hex or base64. The same seed gives the same values.`,
 		Example: `  avrogen sample order.avsc
   avrogen sample -n 100 --seed 7 --type shop.Order schemas/...
   avrogen sample -n 5 order.avsc | avrogen encode --lines --schema order.avsc`,
-		Args: usageArgs(cobra.MinimumNArgs(1)),
+		Args: usageArgs(cobra.MinimumNArgs(1), "a PATH"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if _, err := a.loadConfig(args); err != nil {
 				return err
@@ -91,7 +91,7 @@ func (s *sampler) run(ctx context.Context, paths []string) error {
 type sampleForm string
 
 func (f *sampleForm) String() string { return string(*f) }
-func (f *sampleForm) Type() string   { return "form" }
+func (f *sampleForm) Type() string   { return "FORM" }
 
 func (f *sampleForm) Set(s string) error {
 	switch s {

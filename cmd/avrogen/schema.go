@@ -42,7 +42,7 @@ So IDL and protocols become .avsc files.`,
   avrogen schema --type shop.Order schemas/...
   avrogen schema --fingerprint order.avsc
   avrogen schema -o schemas events.avdl`,
-		Args: usageArgs(cobra.MinimumNArgs(1)),
+		Args: usageArgs(cobra.MinimumNArgs(1), "a PATH"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if _, err := a.loadConfig(args); err != nil {
 				return err
@@ -69,6 +69,9 @@ func (p *schemaPrinter) run(ctx context.Context, paths []string) error {
 	}
 	if forms > 1 {
 		return usagef("--compact, --canonical and --fingerprint: choose one")
+	}
+	if name := fingerprint(paths[0]); p.fingerprint != "" && len(paths) > 1 && name.Set(paths[0]) == nil {
+		return usagef("--fingerprint %s: write --fingerprint=%s", name, name)
 	}
 	if p.output != "" {
 		return p.writeAll(ctx, paths)

@@ -11,7 +11,7 @@ func newVersionCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print the version of avrogen",
-		Args:  usageArgs(cobra.NoArgs),
+		Args:  usageArgs(cobra.NoArgs, "none"),
 		RunE: func(*cobra.Command, []string) error {
 			_, err := fmt.Fprintln(a.stdout, "avrogen", version())
 			return err

@@ -23,8 +23,7 @@ func (c *Client) Latest(ctx context.Context, subject string) (Version, error) {
 func (c *Client) askNewest(ctx context.Context, subject string) (Version, error) {
 	if l, ok := c.latest.known.Get(subject); ok {
 		// A single caller starts the refresh. No caller waits for the refresh.
-		due, now := l.stale.Load(), time.Now()
-		if now.UnixNano() >= due && l.stale.CompareAndSwap(due, now.Add(retryRefresh(c.latestTTL)).UnixNano()) {
+		if due, now := l.stale.Load(), time.Now(); !now.Before(*due) && l.stale.CompareAndSwap(due, new(now.Add(retryRefresh(c.latestTTL)))) {
 			c.background.Start(func(life context.Context) { c.renewLatest(life, subject) })
 		}
 		return l.version, nil

@@ -26,11 +26,11 @@ func (l *latestVersions) forget(subject string) { l.known.Remove(subject) }
 // latest is the latest version of a subject when the registry was asked.
 type latest struct {
 	version Version
-	stale   atomic.Int64 // time of the next refresh, in Unix nanoseconds
+	stale   atomic.Pointer[time.Time] // time of the next refresh, on the monotonic clock too
 }
 
 func newLatest(v Version, ttl time.Duration) *latest {
 	l := &latest{version: v}
-	l.stale.Store(time.Now().Add(ttl).UnixNano())
+	l.stale.Store(new(time.Now().Add(ttl)))
 	return l
 }

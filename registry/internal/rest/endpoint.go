@@ -74,7 +74,7 @@ func parseEndpoint(s string) (*endpoint, *url.Userinfo, error) {
 type endpoints struct {
 	list    []*endpoint
 	current atomic.Int32
-	probed  atomic.Int64 // last probe of an earlier endpoint, in Unix nanoseconds
+	probed  atomic.Pointer[time.Time] // last probe of an earlier endpoint
 	wayBack time.Duration
 }
 
@@ -99,7 +99,7 @@ func (e *endpoints) setCurrent(ep *endpoint) {
 	if cur := e.current.Load(); e.list[cur] != ep {
 		for i, other := range e.list {
 			if other == ep {
-				e.probed.Store(time.Now().UnixNano())
+				e.probed.Store(new(time.Now()))
 				e.current.Store(int32(i))
 			}
 		}
@@ -114,8 +114,8 @@ func (e *endpoints) failBack(b *Background, probe func(context.Context, *endpoin
 	if cur == 0 {
 		return
 	}
-	last, now := e.probed.Load(), time.Now().UnixNano()
-	if now-last < int64(e.wayBack) || !e.probed.CompareAndSwap(last, now) {
+	last, now := e.probed.Load(), time.Now()
+	if last != nil && now.Sub(*last) < e.wayBack || !e.probed.CompareAndSwap(last, &now) {
 		return
 	}
 	b.Start(func(ctx context.Context) {

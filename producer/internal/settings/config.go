@@ -275,6 +275,7 @@ func (c *Config) check() []error {
 			if strings.ContainsRune(b, '@') { // user:password@host
 				b = ""
 			}
+			b = b[:min(len(b), mostHost)]
 			errs = append(errs, &ConfigError{c.Origin("bootstrap.servers"), b, reason})
 		}
 	}
@@ -353,6 +354,9 @@ func (c *Config) checkTogether(bad func(key string, value any, format string, ar
 	}
 }
 
+// mostHost is the largest number of bytes of a host name in DNS.
+const mostHost = 255
+
 func badBroker(b string) string {
 	if strings.TrimSpace(b) == "" {
 		return "is empty: host:port is wanted (is an environment variable unset?)"
@@ -378,6 +382,9 @@ func badBroker(b string) string {
 	}
 	if host == "" {
 		return "the host is empty"
+	}
+	if len(host) > mostHost {
+		return fmt.Sprintf("the host has %d bytes: a host name has at most %d", len(host), mostHost)
 	}
 	return ""
 }

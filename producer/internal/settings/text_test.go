@@ -73,3 +73,18 @@ func TestTextThatWouldChange(t *testing.T) {
 		})
 	}
 }
+
+// TestLongHost checks that a host name that no DNS server can have is refused,
+// and that the error does not repeat all of it.
+func TestLongHost(t *testing.T) {
+	t.Parallel()
+	for n, want := range map[int]string{mostHost: "", 30_000: "the host has 30000 bytes"} {
+		_, text := New(ForProducer, []string{strings.Repeat("a", n) + ":9092"}, "", nil)
+		switch {
+		case want == "" && text != nil:
+			t.Errorf("%d bytes: %v", n, text)
+		case want != "" && (text == nil || !strings.Contains(text.Error(), want) || len(text.Error()) > 1000):
+			t.Errorf("%d bytes: %v", n, text)
+		}
+	}
+}

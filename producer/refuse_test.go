@@ -288,3 +288,33 @@ func TestPermissionOnMetadataTakenAway(t *testing.T) {
 	}
 	t.Logf("%d accepted, %d refused", accepted, refused)
 }
+
+// TestInternalTopic checks that a topic to which brokers let no client write
+// ends its messages, also in a transaction, and that the error says why.
+func TestInternalTopic(t *testing.T) {
+	t.Parallel()
+	events := producer.NewTopic("events", producer.NoKey[*event]())
+	for through, opts := range transports() {
+		t.Run(through, func(t *testing.T) {
+			t.Parallel()
+			ctx := waitCtx(t)
+			b := startBroker(t, producertest.WithTopic("events", 1))
+			b.Refuse(kerr.InvalidTopicException.Code, 1, 0)
+			p := newProducer(t, b.Addrs(), opts...)
+			_, err := events.Publish(ctx, p, &event{})
+			if !errors.Is(err, producer.ErrNotSent) || !strings.Contains(err.Error(), "internal topic") {
+				t.Errorf("%v", err)
+			}
+			closeWithLosses(t, p)
+			tp, err := producer.NewTransactional(b.Addrs(), "internal", newSerializer(t), opts...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = tp.Close(waitCtx(t)) })
+			err = tp.InTx(ctx, func(tx *producer.Tx) error { return events.Add(ctx, tx, &event{}) })
+			if !errors.Is(err, producer.ErrNotSent) || !strings.Contains(err.Error(), "internal topic") {
+				t.Errorf("in a transaction: %v", err)
+			}
+		})
+	}
+}

@@ -8,13 +8,15 @@ import (
 	"github.com/avroline/avroline/producer/internal/transport"
 )
 
-// deniedError is an error with the missing grant.
+// deniedError is an error with the missing grant, or with the reason why no
+// grant helps.
 type deniedError struct{ error }
 
 func (e deniedError) Unwrap() error { return e.error }
 
 // ExplainDenied adds the missing grant to a broker's "not authorized" error,
-// and does not change other errors, or an error that has the grant already.
+// and explains the refusal of an internal topic. ExplainDenied does not change
+// other errors, or an error that it has explained already.
 // operation is the operation of the client. name is the topic or the group of
 // the operation.
 func ExplainDenied(c *settings.Config, err error, operation, name string) error {
@@ -32,6 +34,8 @@ func ExplainDenied(c *settings.Config, err error, operation, name string) error 
 	case transport.ClusterAuthorizationFailed: // KIP-679: Write on any topic includes this permission
 		return deniedError{fmt.Errorf("no permission to publish idempotently: grant Write on a topic, which is enough from Kafka 2.8 on, "+
 			"or IdempotentWrite on the cluster (kafka-acls.sh --add --allow-principal %s --operation IdempotentWrite --cluster): %w", principal(c), err)}
+	case transport.InvalidTopic: // see Kafka's ReplicaManager
+		return deniedError{fmt.Errorf("the brokers let no client write to an internal topic: %w", err)}
 	}
 	return err
 }

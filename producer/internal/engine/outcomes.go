@@ -139,7 +139,7 @@ func (k *client) resends(o *transport.Outcome, e *entry) bool {
 	}
 	switch code := codeOf(o.Err); code {
 	case transport.TimedOut, transport.TopicAuthorizationFailed, transport.ClusterAuthorizationFailed, transport.UnknownTopicOrPartition,
-		transport.Invalid:
+		transport.InvalidTopic, transport.Invalid:
 		return false
 	default:
 		if !isAboutRecord(code) {
@@ -180,7 +180,7 @@ func (k *client) explain(q *queue, err error) error {
 		switch codeOf(err) {
 		case transport.Purged: // the fatal error says more
 			return *fatal
-		case transport.TopicAuthorizationFailed: // comes first, because the reason of an error is its first code
+		case transport.TopicAuthorizationFailed, transport.InvalidTopic: // comes first, because the reason of an error is its first code
 			return withCause(diagnose.ExplainDenied(k.engine.config, err, "Write", q.topic.name), *fatal)
 		}
 		return withCause(*fatal, err)
@@ -200,7 +200,7 @@ func (k *client) explainRefused(q *queue, err error) error {
 	case transport.UnknownTopicOrPartition:
 		explained = withCause(k.engine.unknownPartition(q.topic.name, q.partition), explained)
 		fallthrough
-	case transport.TopicAuthorizationFailed:
+	case transport.TopicAuthorizationFailed, transport.InvalidTopic:
 		if k.tx == nil {
 			k.engine.Topic(q.topic.name).setMissing(explained)
 		}

@@ -250,8 +250,12 @@ func (e *Engine) checkPermission(ctx context.Context, admin transport.Admin, nam
 }
 
 // denied adds the missing grants to the "not authorized" error of a
-// transaction, because the coordinator does not name the topic.
+// transaction, because the coordinator does not name the topic. denied also
+// explains the refusal of an internal topic.
 func (e *Engine) denied(ctx context.Context, k *client, err error) error {
+	if codeOf(err) == transport.InvalidTopic {
+		return diagnose.ExplainDenied(e.config, err, "", "")
+	}
 	if codeOf(err) != transport.TopicAuthorizationFailed {
 		return err
 	}

@@ -448,7 +448,7 @@ func (e offsetsError) Unwrap() error { return e.error }
 func permanent(code transport.Code) bool {
 	return isAboutRecord(code) || slices.Contains([]transport.Code{
 		transport.TopicAuthorizationFailed, transport.GroupAuthorizationFailed, transport.ClusterAuthorizationFailed,
-		transport.TransactionalIDAuthorizationFailed, invalidTransactionTimeout, unsupportedVersion, transport.UnknownTopicOrPartition, transport.Invalid,
+		transport.TransactionalIDAuthorizationFailed, invalidTransactionTimeout, unsupportedVersion, transport.UnknownTopicOrPartition, transport.InvalidTopic, transport.Invalid,
 	}, code)
 }
 

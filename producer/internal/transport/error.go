@@ -81,6 +81,7 @@ const (
 	CorruptMessage                     Code = 2
 	UnknownTopicOrPartition            Code = 3
 	MessageTooLarge                    Code = 10
+	InvalidTopic                       Code = 17
 	RecordListTooLarge                 Code = 18
 	TopicAuthorizationFailed           Code = 29
 	GroupAuthorizationFailed           Code = 30

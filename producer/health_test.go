@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -194,13 +195,21 @@ func TestRefusalReason(t *testing.T) {
 			request producertest.Request
 			want    string // before the code
 			advice  string
+			only    string // the transport whose engine sends the messages again; empty: both
 		}{
-			"not leader": {kerr.NotLeaderForPartition, producertest.Produce, again, "has a leader"},
-			"slow":       {kerr.RequestTimedOut, producertest.Produce, again, "look at the replicas"},
-			"disk":       {kerr.KafkaStorageError, producertest.Produce, again, "look at the disk"},
-			"replicas":   {kerr.NotEnoughReplicas, producertest.Produce, again, "start the brokers of the replicas"},
-			"no id":      {kerr.CoordinatorLoadInProgress, producertest.InitProducerID, "the messages of events[0] need", "look at the logs of the brokers"},
+			"not leader": {kerr.NotLeaderForPartition, producertest.Produce, again, "has a leader", ""},
+			"slow":       {kerr.RequestTimedOut, producertest.Produce, again, "look at the replicas", ""},
+			"disk":       {kerr.KafkaStorageError, producertest.Produce, again, "look at the disk", ""},
+			"replicas":   {kerr.NotEnoughReplicas, producertest.Produce, again, "start the brokers of the replicas", ""},
+			"no id":      {kerr.CoordinatorLoadInProgress, producertest.InitProducerID, "the messages of events[0] need", "look at the logs of the brokers", ""},
+			// librdkafka gives up a batch with the first code, and kgo a batch
+			// with the second code. The next client sends the messages again.
+			"old epoch": {kerr.FencedLeaderEpoch, producertest.Produce, again, "has a leader", ""},
+			"request":   {kerr.InvalidRequest, producertest.Produce, again, "look at the log of the broker", "franz"},
 		} {
+			if test.only != "" && test.only != through {
+				continue
+			}
 			t.Run(through+" "+name, func(t *testing.T) {
 				t.Parallel()
 				b := startBroker(t, producertest.WithTopic("events", 1))
@@ -234,6 +243,91 @@ func TestRefusalReason(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestSilentLeader checks that the producer names the leader that does not
+// answer.
+func TestSilentLeader(t *testing.T) {
+	t.Parallel()
+	for through, opts := range transports() {
+		t.Run(through, func(t *testing.T) {
+			t.Parallel()
+			b := startBroker(t, producertest.WithTopic("events", 1))
+			slow := b.DelayAnswers(15 * time.Second)
+			p := newProducer(t, b.Addrs(), opts...)
+			events := producer.NewTopic("events", producer.NoKey[*event]())
+			if err := events.PublishAsync(waitCtx(t), p, &event{}, nil); err != nil {
+				t.Fatal(err)
+			}
+			ended, cancel := context.WithCancel(t.Context())
+			cancel()
+			// The answer may also block the metadata on the same connection.
+			const want = "not answered yet"
+			for {
+				err := p.Flush(ended)
+				if err == nil {
+					t.Fatalf("no error had %q", want)
+				}
+				if strings.Contains(err.Error(), want) {
+					break
+				}
+				time.Sleep(20 * time.Millisecond)
+			}
+			slow.Stop()
+		})
+	}
+}
+
+// TestSilentBroker checks that the errors of a transaction and the health say
+// what the transaction waits for, and that the broker does not answer.
+func TestSilentBroker(t *testing.T) {
+	t.Parallel()
+	events := producer.NewTopic("events", producer.NoKey[*event]())
+	for through, opts := range transports() {
+		t.Run(through, func(t *testing.T) {
+			t.Parallel()
+			l, err := net.Listen("tcp", "127.0.0.1:0") // nobody accepts the connections
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = l.Close() })
+			p, err := producer.NewTransactional([]string{l.Addr().String()}, "silent", newSerializer(t), opts...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = p.Close(waitCtx(t)) })
+			for ctx := waitCtx(t); ; {
+				short, cancel := context.WithTimeout(ctx, time.Second)
+				err := p.InTx(short, func(tx *producer.Tx) error { return events.Add(short, tx, &event{}) })
+				cancel()
+				if !errors.Is(err, producer.ErrNotSent) || !strings.Contains(err.Error(), "waiting for the producer id") || ctx.Err() != nil {
+					t.Fatalf("%v", err)
+				}
+				if errors.Is(err, producer.ErrUnreachable) && strings.Contains(err.Error(), "does not answer") {
+					break
+				}
+			}
+			if h := p.Health(); h.Ready || !errors.Is(h.Reason, producer.ErrUnreachable) {
+				t.Errorf("%+v", h)
+			}
+		})
+		t.Run(through+" commit", func(t *testing.T) {
+			t.Parallel()
+			b := startBroker(t, producertest.WithTopic("events", 1))
+			p, err := producer.NewTransactional(b.Addrs(), "silent", newSerializer(t), opts...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = p.Close(waitCtx(t)) })
+			b.DelayAnswers(3*time.Second, producertest.EndTxn)
+			ctx, cancel := context.WithTimeout(waitCtx(t), 2*time.Second)
+			defer cancel()
+			err = p.InTx(ctx, func(tx *producer.Tx) error { return events.Add(ctx, tx, &event{}) })
+			if !errors.Is(err, producer.ErrOutcomeUnknown) || !strings.Contains(err.Error(), "waiting for the answer to the commit") {
+				t.Errorf("%v", err)
+			}
+		})
 	}
 }
 

@@ -145,7 +145,8 @@ func WithRetryBackoff(first, most time.Duration) Option {
 
 // WithRequestTimeout sets how long a broker may take to have a batch
 // replicated. After that time the broker answers with an error. Default 30 s.
-// librdkafka request.timeout.ms, Java the same.
+// librdkafka request.timeout.ms, Java the same. For a broker that gives no
+// answer at all, see "Connections without an answer" in docs/transports.md.
 func WithRequestTimeout(d time.Duration) Option {
 	return settings.Set("WithRequestTimeout", func(c *settings.Config) { c.RequestTimeout = d }, "request.timeout.ms")
 }

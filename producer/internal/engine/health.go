@@ -59,6 +59,10 @@ type progress struct {
 	// or a later check has seen them.
 	underReplicated map[string]error
 	refusals        refusals
+	lost            map[refusedPartition]lostPartition
+	// silent says why a partition that does not move has no answer from its
+	// leader.
+	silent map[refusedPartition]error
 }
 
 type progressMark struct {
@@ -180,6 +184,10 @@ func (e *Engine) checkUnderReplicated() {
 			topics = append(topics, q.topic.name)
 		}
 	}
+	silent := e.progress.unexplained(lendAfter)
+	if len(silent) > 0 {
+		e.trouble.probe()
+	}
 	if len(topics) == 0 {
 		return
 	}
@@ -187,11 +195,15 @@ func (e *Engine) checkUnderReplicated() {
 	if err != nil {
 		return
 	}
+	leaders := map[refusedPartition]string{}
+	for _, name := range topics {
+		e.noteLeaders(k, name, leaders)
+	}
+	e.noteSilent(silent, leaders)
 	for _, name := range topics {
 		if lacking, known := e.missingReplicas(e.alive, k, name); known {
 			e.progress.noteReplicas(name, lacking)
 		}
-		e.noteLeaders(k, name)
 	}
 }
 
@@ -254,8 +266,15 @@ func (p *progress) stuck(now time.Time, after time.Duration) (names []string, ol
 			names = append(names, fmt.Sprintf("%s[%d]", q.topic.name, q.partition))
 		}
 	}
+	for at, lost := range p.lost {
+		waited := now.Sub(lost.since)
+		oldest = max(oldest, waited)
+		if waited >= after {
+			names = append(names, fmt.Sprintf("%s[%d]", at.topic, at.partition))
+		}
+	}
 	slices.Sort(names)
-	return names, oldest
+	return slices.Compact(names), oldest
 }
 
 // healthNow returns the current health. ended is the reason why the producer
@@ -319,11 +338,19 @@ func (p *progress) stuckTopic(now time.Time) (names []string, topic string, olde
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	stuck := map[*clientTopic]int{}
+	count := func(t *clientTopic) {
+		if stuck[t]++; stuck[t] == len(*t.queues.Load()) {
+			topic = t.name
+		}
+	}
 	for q, mark := range p.seen {
 		if q.head.Load() == mark.head && now.Sub(mark.at) >= stuckAfter {
-			if stuck[q.topic]++; stuck[q.topic] == len(*q.topic.queues.Load()) {
-				topic = q.topic.name
-			}
+			count(q.topic)
+		}
+	}
+	for _, lost := range p.lost {
+		if now.Sub(lost.since) >= stuckAfter {
+			count(lost.topic)
 		}
 	}
 	return names, topic, oldest

@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"sync"
+	"time"
 
 	"github.com/avroline/avroline/producer/internal/diagnose"
 	"github.com/avroline/avroline/producer/internal/transport"
@@ -117,6 +118,7 @@ func (k *client) take(q *queue, o *transport.Outcome) {
 	case o.Persistence == transport.NotPersisted && k.resends(o, &e):
 		e.stamp = o.Message.Timestamp
 		t.lost = append(t.lost, lostMessage{q.topic.name, q.partition, seq, e, o.Message, codeOf(o.Err)})
+		k.engine.progress.noteLost(q, o.Err, time.Now())
 		if t.lostWhy == nil {
 			t.lostWhy = o.Err
 		}
@@ -219,6 +221,9 @@ func (k *client) outcome(q *queue, e *entry, o *transport.Outcome, err error) {
 		t.bytes += e.bytes
 	}
 	t.ended++
+	if e.resends > 0 {
+		k.engine.progress.forgetLost(q)
+	}
 	switch {
 	case err == nil:
 		t.delivered++

@@ -18,6 +18,9 @@ const (
 	// between two probes.
 	probeWait  = 5 * time.Second
 	probeAgain = 30 * time.Second
+	// probeAfter is how long a call waits for an answer of the brokers before
+	// the brokers are probed.
+	probeAfter = time.Second
 )
 
 // trouble keeps the last connection error of a client until a message is
@@ -72,6 +75,10 @@ func (t *trouble) probe() {
 		}
 	})
 }
+
+// probeLater probes the brokers if stop is not called soon. A library that
+// waits for the answer of a broker reports nothing meanwhile.
+func (t *trouble) probeLater() (stop func() bool) { return time.AfterFunc(probeAfter, t.probe).Stop }
 
 func (t *trouble) clear() {
 	if t.last.Load() != nil || t.found.Load() != nil {

@@ -112,7 +112,9 @@ func (t *Transactional) readyClient(ctx context.Context) (*client, error) {
 	if k == t.client {
 		return k, t.resume(ctx)
 	}
+	stop := t.engine.trouble.probeLater()
 	err = k.transport.InitTransactions(ctx)
+	stop()
 	if err == nil {
 		t.client, t.resumed = k, false
 		return k, t.resume(ctx)
@@ -121,7 +123,7 @@ func (t *Transactional) readyClient(ctx context.Context) (*client, error) {
 	again := false
 	switch {
 	case ctx.Err() != nil:
-		err = t.engine.trouble.explain(err)
+		err = t.engine.trouble.explain(fmt.Errorf("waiting for the producer id of the transactional id: %w", err))
 	case !errors.As(err, &kerr):
 	case isFence(kerr):
 		t.fenced = &fencedError{err}
@@ -162,13 +164,22 @@ func (e *Engine) smallestBatch() int {
 // transaction was open when the function returned.
 func (t *Transactional) commit(ctx context.Context, k *client, tx *Tx, took time.Duration) (again bool, err error) {
 	asked := tx.open()
+	stop := t.engine.trouble.probeLater()
 	err = k.transport.CommitTransaction(ctx)
+	stop()
 	reported := !k.inFlight()
 	if err == nil {
 		t.countMessages(k, &t.engine.count.delivered)
 		t.engine.trouble.clear()
 		t.unknownTopic = time.Time{}
 		return false, nil
+	}
+	if ctx.Err() != nil {
+		what := "the answer to the commit"
+		if !reported {
+			what = "the delivery of the messages before the commit"
+		}
+		err = fmt.Errorf("waiting for %s: %w", what, err)
 	}
 	// The client asks the coordinator only after all messages are reported as
 	// delivered. If a report is missing or failed, the transaction is not

@@ -343,8 +343,8 @@ func (w *wire) readAnswer(r *request, body []byte) {
 			if in.bad || t == nil {
 				continue
 			}
-			if kerr.IsRetriable(kerr.ErrorForCode(a.code)) {
-				w.client.handler.Refused(t.name, number, convert(kerr.ErrorForCode(a.code)))
+			if err := kerr.ErrorForCode(a.code); err != nil && err != kerr.DuplicateSequenceNumber {
+				w.client.handler.Refused(t.name, number, convert(err))
 			}
 			p := t.at(number)
 			if p == nil {

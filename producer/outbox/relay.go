@@ -228,10 +228,22 @@ func (r *Relay) publish(ctx context.Context, tx *producer.Tx, row *Row) error {
 		}
 		tx.IgnoreRefused() // the row goes to the dead-letter topic instead
 	}
-	if r.deadLetters == "" || errors.Is(err, serde.ErrRegistry) || producer.ReasonOf(err) == producer.ReasonPermission || ctx.Err() != nil {
-		return err // not because of the row
+	if r.deadLetters == "" || !isOfRow(err) || ctx.Err() != nil {
+		return err
 	}
 	return r.publishDeadLetter(ctx, tx, row, err)
+}
+
+// isOfRow reports whether a row cannot be published because of the row. Other
+// rows then go on. Otherwise the reason is an outage, a permission or a full
+// buffer (WithMaxBlock), and the row must wait.
+func isOfRow(err error) bool {
+	switch producer.ReasonOf(err) {
+	case producer.ReasonRegistry, producer.ReasonClosed, producer.ReasonFenced, producer.ReasonPermission, producer.ReasonConnection,
+		producer.ReasonFatal, producer.ReasonBufferFull, producer.ReasonTransaction, producer.ReasonTimedOut, producer.ReasonContext:
+		return false
+	}
+	return true
 }
 
 // messageOf makes the message of a row, with the header event-id.

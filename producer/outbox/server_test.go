@@ -290,6 +290,36 @@ func TestPermissionIsNotABadRow(t *testing.T) {
 	}
 }
 
+// TestFullBufferIsNotABadRow fills the buffer of the relay's producer, because
+// the topic has no leader. The rows wait, and do not go to the dead-letter
+// topic.
+func TestFullBufferIsNotABadRow(t *testing.T) {
+	t.Parallel()
+	p := newFixture(t, outbox.SQLite)
+	if p.Fake == nil {
+		t.Skip("needs the faults of the embedded broker")
+	}
+	leaderless := p.Fake.Cluster().Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: p.topic, Err: kerr.NotLeaderForPartition, Count: -1})
+	dead := p.Topic("dead", 1)
+	r := p.relay(outbox.WithDeadLetters(dead),
+		outbox.WithSource(source.WithProducer(producer.WithMaxInFlight(5, 1<<20), producer.WithMaxBlock(200*time.Millisecond))))
+	defer p.running(r)()
+	const n = 30
+	p.write(0, n)
+	p.fails(r, "the full buffer", func(err error) bool {
+		if strings.Contains(err.Error(), "dead letter") {
+			t.Fatal(err)
+		}
+		return errors.Is(err, producer.ErrWouldBlock)
+	})
+	leaderless.Remove()
+	p.until("the events", p.published(n))
+	p.WantExactlyOnce(p.topic, n)
+	if n := len(p.Records(dead)); n > 0 {
+		t.Errorf("%d dead letters", n)
+	}
+}
+
 // TestGrants runs a relay whose user lacks permissions, and grants one after
 // the other. The relay publishes without the permission to delete rows, but
 // reports the error.

@@ -57,7 +57,8 @@ func (p *Processor[In]) Format(s fmt.State, _ rune) {
 // An error ends Run, with two exceptions. First, an error made by [Poison], or
 // the producer's refusal of a single message, goes to the handler of
 // [WithBadHandler] if there is one. Second, after an error that wraps
-// [serde.ErrRegistry] the processor handles the batch again after a pause.
+// [serde.ErrRegistry] or [producer.ErrWouldBlock] the processor handles the
+// batch again after a pause.
 type Function[In any] func(ctx context.Context, tx *producer.Tx, m Consumed[In]) error
 
 const (
@@ -323,7 +324,7 @@ func (p *Processor[In]) process(ctx context.Context) error {
 		}
 		return nil
 	case ofFunction != nil:
-		if errors.Is(ofFunction, serde.ErrRegistry) || p.isPoisoned(ofFunction) {
+		if errors.Is(ofFunction, serde.ErrRegistry) || errors.Is(ofFunction, producer.ErrWouldBlock) || p.isPoisoned(ofFunction) {
 			return err
 		}
 		return permanentError{err}
@@ -350,7 +351,7 @@ func (p *Processor[In]) isRetriable(err error) bool {
 		return false
 	case errors.Is(err, producer.ErrOutcomeUnknown):
 		return p.resumeOffsets != nil
-	case errors.Is(err, producer.ErrTxTimedOut), errors.Is(err, serde.ErrRegistry), open.IsRefusal(err), p.isPoisoned(err):
+	case errors.Is(err, producer.ErrTxTimedOut), errors.Is(err, serde.ErrRegistry), errors.Is(err, producer.ErrWouldBlock), open.IsRefusal(err), p.isPoisoned(err):
 		return true
 	}
 	return errors.As(err, &failed) && failed.Retriable
@@ -445,7 +446,7 @@ func (p *Processor[In]) handleMessage(ctx context.Context, tx *producer.Tx, m *t
 // the message's content.
 func isOwnRefusal(err error) bool {
 	return errors.As(err, new(*producer.MessageError)) && !errors.Is(err, serde.ErrRegistry) && !errors.Is(err, producer.ErrUnknownTopic) &&
-		!errors.Is(err, producer.ErrClosed) && open.Code(err) == 0
+		!errors.Is(err, producer.ErrWouldBlock) && !errors.Is(err, producer.ErrClosed) && open.Code(err) == 0
 }
 
 // handleBad calls the bad handler with the message.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -375,6 +376,37 @@ func TestRefusedResult(t *testing.T) {
 	if n := len(w.Committed(c.out)); n != 99 {
 		t.Errorf("%d copied, want 99", n)
 	}
+}
+
+// TestFullBuffer fills the producer's buffer, because the partition of the
+// results has no leader. The messages are correct, so the processor handles the
+// batch again, and no message goes to the bad handler.
+func TestFullBuffer(t *testing.T) {
+	t.Parallel()
+	w := copytest.Embedded(t)
+	c := newCopyJob(w, 1)
+	c.silent = true // each calls Add
+	c.opts = []producer.Option{producer.WithMaxInFlight(5, 1<<20), producer.WithMaxBlock(200 * time.Millisecond)}
+	c.onBad = func(_ context.Context, _ *producer.Tx, m processor.Raw) error {
+		t.Errorf("a bad message: %v", m.Err)
+		return nil
+	}
+	leaderless := w.Fake.Cluster().Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: c.out, Err: kerr.NotLeaderForPartition, Count: -1})
+	var heal sync.Once
+	out := producer.NewTopic(c.out, producer.KeyBy(copytest.ByKey))
+	c.each = func(ctx context.Context, tx *producer.Tx, m processor.Consumed[event]) error {
+		err := out.Add(ctx, tx, m.Value)
+		if errors.Is(err, producer.ErrWouldBlock) {
+			heal.Do(leaderless.Remove)
+		}
+		return err
+	}
+	const n = 30
+	w.Seed(c.reg, c.in, n, nil)
+	if err := run(t, c.processor(copytest.NewID(t)), func() bool { return t.Failed() || c.copied(n)() }); err != nil {
+		t.Fatal(err)
+	}
+	w.WantExactlyOnce(c.out, n)
 }
 
 // stringsOnly returns a registry in which the first schema is a string. So no

@@ -179,7 +179,8 @@ func isRetriable(err error) bool {
 	switch {
 	case errors.Is(err, producer.ErrFenced), errors.Is(err, producer.ErrClosed), errors.Is(err, producer.ErrOutcomeUnknown):
 		return false
-	case errors.As(err, new(temporaryError)), errors.As(err, new(refusedError)), errors.Is(err, errPositionsMoved), errors.Is(err, producer.ErrTxTimedOut), errors.Is(err, serde.ErrRegistry):
+	case errors.As(err, new(temporaryError)), errors.As(err, new(refusedError)), errors.Is(err, errPositionsMoved), errors.Is(err, producer.ErrTxTimedOut), errors.Is(err, serde.ErrRegistry),
+		errors.Is(err, producer.ErrWouldBlock): // the buffer is full
 		return true
 	}
 	return errors.As(err, &failed) && failed.Retriable

@@ -57,9 +57,9 @@ func (s *Source[T]) Format(f fmt.State, _ rune) {
 // Function runs again for the same items after an abort. So Function must have
 // no other lasting effect. A counter, for example, belongs in
 // [producer.Tx.OnEnd]. An error aborts the transaction and ends the shard, with
-// two exceptions: an error that wraps [serde.ErrRegistry], and an error made by
-// [Temporary]. After such an error, the source reads the items again after a
-// pause.
+// three exceptions: an error that wraps [serde.ErrRegistry] or
+// [producer.ErrWouldBlock], and an error made by [Temporary]. After such an
+// error, the source reads the items again after a pause.
 type Function[T any] func(ctx context.Context, tx *producer.Tx, item T) error
 
 // BadFunction is called in place of the [Function] for an item whose messages a

@@ -132,7 +132,8 @@ func WithInboxBatch(messages int, wait time.Duration) InboxOption {
 
 // WithBadMessages lets f handle messages that do not decode, in the same
 // transaction. If f returns nil, the inbox continues with the next message. By
-// default such a message ends Run. A nil f is an error.
+// default such a message ends Run. A nil f is an error. If the program lacks
+// the executor of a rule ([serde.ErrNoExecutor]), Run ends.
 func WithBadMessages(f func(ctx context.Context, tx *sql.Tx, m processor.Raw) error) InboxOption {
 	return InboxOption{"WithBadMessages", func(c *inboxConfig) {
 		if f == nil {
@@ -615,8 +616,8 @@ func (b *Inbox[In]) handleMessage(ctx context.Context, tx *sql.Tx, m *transport.
 	case err == nil:
 		c.Value = value
 	case errors.Is(err, serde.ErrTombstone):
-	case errors.Is(err, serde.ErrRegistry), ctx.Err() != nil, b.config.bad == nil:
-		return err
+	case errors.Is(err, serde.ErrRegistry), errors.Is(err, serde.ErrNoExecutor), ctx.Err() != nil, b.config.bad == nil:
+		return err // without the executor of a rule, every message would fail
 	default:
 		raw := processor.Raw{Err: err, Consumed: processor.Consumed[[]byte]{
 			Key: c.Key, Topic: c.Topic, Partition: c.Partition, Offset: c.Offset, Timestamp: c.Timestamp, Headers: c.Headers,

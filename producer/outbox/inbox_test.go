@@ -14,6 +14,7 @@ import (
 	"github.com/avroline/avroline/producer/outbox"
 	"github.com/avroline/avroline/producer/processor"
 	"github.com/avroline/avroline/producer/source"
+	"github.com/avroline/avroline/registry/contract"
 	"github.com/avroline/avroline/serde"
 )
 
@@ -133,6 +134,43 @@ func TestInboxEndsOnError(t *testing.T) {
 	}
 	if all, _ := p.bills(); all != 0 {
 		t.Errorf("%d bills of transactions that were rolled back", all)
+	}
+}
+
+// encrypted is a registry whose schemas have an encryption rule.
+type encrypted struct{ serde.Registry }
+
+func (r encrypted) SchemaByID(ctx context.Context, subject string, id int) (contract.Version, error) {
+	v, err := r.Registry.SchemaByID(ctx, subject, id)
+	v.RuleSet = &contract.RuleSet{DomainRules: []contract.Rule{{Name: "pii", Kind: "TRANSFORM", Mode: "WRITEREAD", Type: "ENCRYPT", Tags: []string{"PII"}}}}
+	return v, err
+}
+
+// TestInboxWithoutExecutor checks that Run ends if the program lacks the
+// executor of a rule. The messages are not bad.
+func TestInboxWithoutExecutor(t *testing.T) {
+	t.Parallel()
+	p := newFixture(t, outbox.SQLite)
+	p.createBilling()
+	topic := p.Topic("in", 1)
+	p.Seed(p.reg, topic, 3, nil)
+	des, err := serde.NewDeserializer[event](encrypted{p.reg})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(copytest.Ctx(t))
+	defer cancel()
+	bad := func(_ context.Context, _ *sql.Tx, m processor.Raw) error {
+		t.Errorf("a bad message: %v", m.Err)
+		cancel()
+		return nil
+	}
+	in, err := outbox.NewInbox(p.Addrs, p.name, []string{topic}, p.dialect, p.db, des, p.bill, outbox.WithBadMessages(bad))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := in.Run(ctx); !errors.Is(err, serde.ErrNoExecutor) {
+		t.Errorf("Run returned %v", err)
 	}
 }
 

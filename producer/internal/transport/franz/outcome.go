@@ -261,8 +261,9 @@ func (p *partition) explain(o *transport.Outcome, index uint64, err error) {
 		} else if len(refused.guilty) > 0 && !p.newSequenceBegun && !p.someExpired {
 			o.Err = gaveUpError("another record of the batch was refused: " + refused.err.Error())
 		}
-		// The broker appends nothing behind a refused batch.
-		o.Persistence = persistence(b != nil && b.maybe || unsure)
+		// The broker appends nothing behind a refused batch, unless an earlier
+		// attempt of the refused batch is in the log.
+		o.Persistence = persistence(b != nil && (b.maybe || b.request != nil && refused.batch.maybe) || unsure)
 	default:
 		converted := convert(err)
 		switch {

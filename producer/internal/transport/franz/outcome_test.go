@@ -63,11 +63,14 @@ func TestRefusalWaitsForGiving(t *testing.T) {
 // TestBatchBehindRefusedBatch answers a batch behind a refused batch before and
 // after kgo has reported the messages of the refused batch. The messages behind
 // it are certainly not in the log in both cases, unless their batch may have
-// been appended.
+// been appended. An earlier attempt of the refused batch may be in the log.
+// Then the broker may append a batch behind it.
 func TestBatchBehindRefusedBatch(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		reported bool // the refused batch, before the answer to the next batch
+		doubt    bool // the refused batch may be in the log
+		inFlight bool // the next batch
 		code     int16
 		lost     bool // the next batch has no answer
 		want     transport.Persistence
@@ -79,12 +82,19 @@ func TestBatchBehindRefusedBatch(t *testing.T) {
 		"after, no answer":   {reported: true, lost: true, want: transport.PossiblyPersisted},
 		"before, no answer":  {lost: true, want: transport.PossiblyPersisted},
 		"before, in the log": {code: 0, want: transport.PossiblyPersisted},
+		"in flight":          {inFlight: true, want: transport.NotPersisted},
+		"doubt, in flight":   {doubt: true, inFlight: true, want: transport.PossiblyPersisted},
+		"doubt, refused":     {doubt: true, code: kerr.OutOfOrderSequenceNumber.Code, want: transport.NotPersisted},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := &partition{active: new(active), topic: &topic{client: &client{config: &settings.Config{}}}}
 			first, second := &request{}, &request{}
-			p.wrote(first, batchKey{sequence: 0}, 2)
+			a, _ := p.wrote(first, batchKey{sequence: 0}, 2)
+			if c.doubt {
+				a.lost(first)
+				p.wrote(first, batchKey{sequence: 0}, 2)
+			}
 			b, _ := p.wrote(second, batchKey{sequence: 2}, 3)
 			p.handed = 7 // two messages were never written
 			p.answered(first, answer{code: kerr.InvalidRecord.Code})
@@ -92,9 +102,11 @@ func TestBatchBehindRefusedBatch(t *testing.T) {
 				p.end(1)
 				p.end(1)
 			}
-			if c.lost {
+			switch {
+			case c.inFlight:
+			case c.lost:
 				b.lost(second)
-			} else {
+			default:
 				p.answered(second, answer{code: c.code})
 			}
 			for index, want := range map[uint64]transport.Persistence{2: c.want, 4: c.want, 5: transport.NotPersisted, 6: transport.NotPersisted} {

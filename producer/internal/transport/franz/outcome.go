@@ -484,11 +484,16 @@ func (b *batch) answered(a answer) bool {
 }
 
 // earlierAcknowledged reports whether the broker has acknowledged all earlier
-// batches whose messages have not ended. The caller holds p.mu.
+// batches whose messages have not ended. kgo begins a new epoch only with the
+// first batch in its queue. So an earlier batch of another epoch has ended, or
+// kgo has written its messages again in the new epoch. The caller holds p.mu.
 func (p *partition) earlierAcknowledged(b *batch) bool {
 	for _, earlier := range p.batches {
 		if earlier == b {
 			return true
+		}
+		if earlier.key.producer != b.key.producer || earlier.key.epoch != b.key.epoch {
+			continue
 		}
 		if !earlier.acknowledged && earlier.first+earlier.count > p.ended {
 			return false

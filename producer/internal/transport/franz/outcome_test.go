@@ -203,3 +203,23 @@ func TestAcksNone(t *testing.T) {
 		}
 	}
 }
+
+// TestSecondSequence answers a batch in doubt with a code after which kgo
+// begins a new sequence, although kgo began one for the same messages before.
+// kgo must not write the messages once more.
+func TestSecondSequence(t *testing.T) {
+	t.Parallel()
+	p := &partition{active: new(active), topic: &topic{client: &client{config: &settings.Config{}}}}
+	p.handed = 2
+	refused, lost, last := &request{}, &request{}, &request{}
+	p.wrote(refused, batchKey{epoch: 0, sequence: 7}, 2)
+	if code := p.answered(refused, answer{code: kerr.OutOfOrderSequenceNumber.Code}); code != kerr.OutOfOrderSequenceNumber.Code {
+		t.Fatalf("the batch is not in the log, and kgo gets the code %d", code)
+	}
+	again, _ := p.wrote(lost, batchKey{epoch: 1}, 2)
+	again.lost(lost)
+	p.wrote(last, batchKey{epoch: 1}, 2)
+	if code := p.answered(last, answer{code: kerr.UnknownProducerID.Code}); code != kerr.InvalidRecord.Code || p.refusal == nil {
+		t.Errorf("kgo gets the code %d and writes the batch a second time", code)
+	}
+}

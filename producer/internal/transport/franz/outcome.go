@@ -417,9 +417,10 @@ func (b *batch) lost(r *request) {
 // sequence number, but an earlier attempt may be in the log.
 //
 // kgo also gets another code if kgo resends a batch that may be in the log and
-// may expire. kgo lets a batch expire after each answer, and forgets that the
-// answer to an earlier attempt was lost. Only after a few codes, kgo knows that
-// the batch may be in the log.
+// may expire. kgo lets a batch expire after each answer. kgo forgets that the
+// answer to an earlier attempt was lost. kgo also ignores an acknowledgement
+// that comes before the acknowledgement of an earlier batch. Only after a few
+// codes, kgo knows that the batch may be in the log.
 func (p *partition) answered(r *request, a answer) int16 {
 	if a.code != 0 {
 		// kgo gives up all its messages of the partition after a refusal, and
@@ -437,7 +438,7 @@ func (p *partition) answered(r *request, a answer) int16 {
 			if !b.answered(a) {
 				return kerr.InvalidRecord.Code
 			}
-			if p.refusal == nil && b.inDoubt() && p.topic.client.keepsUncertain() && kerr.IsRetriable(kerr.ErrorForCode(a.code)) {
+			if p.refusal == nil && b.maybe && p.topic.client.keepsUncertain() && kerr.IsRetriable(kerr.ErrorForCode(a.code)) {
 				return kerr.NotEnoughReplicasAfterAppend.Code
 			}
 			return a.code

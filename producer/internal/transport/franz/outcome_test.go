@@ -223,3 +223,22 @@ func TestSecondSequence(t *testing.T) {
 		t.Errorf("kgo gets the code %d and writes the batch a second time", code)
 	}
 }
+
+// TestAcknowledgedEarly acknowledges a batch before the batch in front of it.
+// kgo takes no notice, sends the batch again, and must not let the batch expire
+// after the next answer.
+func TestAcknowledgedEarly(t *testing.T) {
+	t.Parallel()
+	c := &client{config: &settings.Config{}}
+	c.expiry.after = time.Second
+	p := &partition{active: new(active), topic: &topic{client: c}}
+	first, second, again := &request{}, &request{}, &request{}
+	p.wrote(first, batchKey{sequence: 0}, 2)
+	p.wrote(second, batchKey{sequence: 2}, 2)
+	p.answered(first, answer{code: kerr.NotEnoughReplicas.Code})
+	p.answered(second, answer{})
+	p.wrote(again, batchKey{sequence: 2}, 2)
+	if code := p.answered(again, answer{code: kerr.NotEnoughReplicas.Code}); code != kerr.NotEnoughReplicasAfterAppend.Code {
+		t.Errorf("kgo gets the code %d and may let the batch expire", code)
+	}
+}

@@ -381,6 +381,9 @@ func (p *partition) wrote(r *request, key batchKey, count uint64) (b *batch, aga
 	defer p.mu.Unlock()
 	for _, b := range p.batches {
 		if b.key == key && b.count == count {
+			// kgo may write the batch again while Close marks the requests of
+			// the connection as lost.
+			b.maybe = b.maybe || b.request != nil
 			b.request = r
 			return b, true
 		}

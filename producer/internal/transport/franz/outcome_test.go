@@ -242,3 +242,19 @@ func TestAcknowledgedEarly(t *testing.T) {
 		t.Errorf("kgo gets the code %d and may let the batch expire", code)
 	}
 }
+
+// TestWrittenTwice writes a batch again before the client has noted that the
+// first attempt got no answer. The first attempt may be in the log.
+func TestWrittenTwice(t *testing.T) {
+	t.Parallel()
+	p := &partition{active: new(active), topic: &topic{client: &client{config: &settings.Config{}}}}
+	first, second := &request{}, &request{}
+	b, _ := p.wrote(first, batchKey{}, 2)
+	p.wrote(second, batchKey{}, 2)
+	b.lost(first)
+	p.answered(second, answer{code: kerr.TopicAuthorizationFailed.Code})
+	var o transport.Outcome
+	if p.explain(&o, 0, kerr.TopicAuthorizationFailed); o.Persistence != transport.PossiblyPersisted {
+		t.Errorf("persistence %v: %v", o.Persistence, o.Err)
+	}
+}

@@ -17,8 +17,11 @@ import (
 type Token = oauth.Token
 
 // TokenSource gives bearer tokens. The client asks for the next token before
-// the current token expires, and never makes two calls at the same time.
-// [ClientCredentials] is a TokenSource. Package producer takes the same type.
+// the current token expires, and makes two calls at the same time only if the
+// first does not return when its ctx ends. If the source fails, panics or does
+// not answer within 10 seconds, the client uses the current token until the
+// token expires, and asks again. [ClientCredentials] is a TokenSource. Package
+// producer takes the same type.
 //
 //	// Token must be safe for concurrent use, and must return when ctx ends.
 //	// Token must not return a Token without a Value and a nil error.

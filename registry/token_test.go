@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -15,6 +16,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/avroline/avroline/internal/oauth"
 	"github.com/avroline/avroline/registry"
 	"github.com/avroline/avroline/registry/registrytest"
 )
@@ -100,6 +102,55 @@ func TestTokenIsRenewedBeforeItExpires(t *testing.T) {
 		source.down.Store(false)
 		ask("Bearer t3", time.Second) // the control: without a valid token the caller waits
 	})
+}
+
+// TestBrokenTokenSource asks sources that break their contract. None of them
+// ends the process or blocks the client for ever, and no error shows a token.
+func TestBrokenTokenSource(t *testing.T) {
+	t.Parallel()
+	const first, secret, web = "first-token-0123456789", "hunter2-hunter2", "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhZGEifQ."
+	for name, broken := range map[string]func() (registry.Token, error){
+		"panics":               func() (registry.Token, error) { panic("no " + "file") },
+		"ends its goroutine":   func() (registry.Token, error) { runtime.Goexit(); return registry.Token{}, nil },
+		"is deaf to ctx":       func() (registry.Token, error) { time.Sleep(time.Hour); return registry.Token{Value: secret}, nil },
+		"shows its token":      func() (registry.Token, error) { return registry.Token{Value: secret}, errors.New("bad " + secret) },
+		"shows the last token": func() (registry.Token, error) { return registry.Token{}, errors.New("cannot renew " + first) },
+		"shows another token":  func() (registry.Token, error) { return registry.Token{}, errors.New("cannot renew " + web) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				asked, trouble := 0, true
+				source := oauth.SourceFunc(func(context.Context) (registry.Token, error) {
+					if asked++; asked > 1 && trouble {
+						return broken()
+					}
+					return registry.Token{Value: first, Expiry: time.Now().Add(time.Minute)}, nil
+				})
+				f := &fakeRegistry{answer: func(_ int, r *http.Request) (*http.Response, error) { return stringSchema(r), nil }}
+				c := f.client(t, registry.WithTokenSource(source), registry.WithRetries(2, time.Millisecond, time.Second))
+				if _, err := c.SchemaByID(t.Context(), "", 1); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(time.Hour)
+				_, err := c.SchemaByID(t.Context(), "", 2)
+				if !errors.Is(err, registry.ErrUnavailable) {
+					t.Errorf("error %v, want %v", err, registry.ErrUnavailable)
+				}
+				for _, token := range []string{first, secret, web} {
+					if strings.Contains(fmt.Sprint(err), token) {
+						t.Errorf("the error shows a token: %v", err)
+					}
+				}
+				trouble = false
+				time.Sleep(time.Minute)
+				if _, err := c.SchemaByID(t.Context(), "", 3); err != nil {
+					t.Errorf("after the trouble: %v", err)
+				}
+				time.Sleep(time.Hour) // the end of every call of the source
+			})
+		})
+	}
 }
 
 // TestTokenRefused checks that if the registry refuses a token, the client

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"html"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -63,3 +64,8 @@ func Remove(text, secret, mask string) string {
 		text = text[i+n:]
 	}
 }
+
+// WebTokens replaces every JSON Web Token in a text by mask.
+func WebTokens(text, mask string) string { return webToken.ReplaceAllString(text, mask) }
+
+var webToken = regexp.MustCompile(`\beyJ[A-Za-z0-9_-]{8,}(\.[A-Za-z0-9_-]*){0,4}`)

@@ -3,7 +3,6 @@ package settings
 import (
 	"encoding/base64"
 	"encoding/pem"
-	"regexp"
 	"slices"
 	"sync"
 
@@ -83,7 +82,7 @@ func (c *Config) Redact(text string) string {
 	if c.secrets == nil || text == "" {
 		return text
 	}
-	text = jsonWebToken.ReplaceAllString(text, removed)
+	text = redact.WebTokens(text, removed)
 	s := c.secrets
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -95,5 +94,3 @@ func (c *Config) Redact(text string) string {
 	}
 	return text
 }
-
-var jsonWebToken = regexp.MustCompile(`\beyJ[A-Za-z0-9_-]{8,}(\.[A-Za-z0-9_-]*){0,4}`)

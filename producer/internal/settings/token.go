@@ -3,8 +3,9 @@ package settings
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
+
+	"github.com/avroline/avroline/internal/oauth"
 )
 
 // tokenWait limits one call of a token source.
@@ -20,33 +21,13 @@ const RefusedTokenWait = 10 * time.Second
 func (c *Config) RequestToken(ctx context.Context, source TokenSource) (Token, error) {
 	ctx, cancel := context.WithTimeout(ctx, tokenWait)
 	defer cancel()
-	type answer struct {
-		token Token
-		err   error
+	token, err := oauth.Ask(ctx, source)
+	c.AddSecret(token.Value)
+	if err == nil && token.Value == "" {
+		err = errors.New("the token is empty")
 	}
-	answered := make(chan answer, 1)
-	go func() {
-		a := answer{err: errors.New("it has ended its goroutine")}
-		defer func() {
-			if v := recover(); v != nil {
-				a.err = fmt.Errorf("it panicked: %v", v)
-			}
-			answered <- a
-		}()
-		a.token, a.err = source.Token(ctx)
-	}()
-	var a answer
-	select {
-	case a = <-answered:
-	case <-ctx.Done():
-		a.err = ctx.Err()
+	if err != nil {
+		return Token{}, errors.New("token source: " + c.Redact(err.Error()))
 	}
-	c.AddSecret(a.token.Value)
-	if a.err == nil && a.token.Value == "" {
-		a.err = errors.New("the token is empty")
-	}
-	if a.err != nil {
-		return Token{}, errors.New("token source: " + c.Redact(a.err.Error()))
-	}
-	return a.token, nil
+	return token, nil
 }

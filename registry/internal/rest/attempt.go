@@ -165,10 +165,12 @@ func (s *sender) refusal(ep *endpoint, req Call, resp *http.Response, body []byt
 	return e
 }
 
+// hidden stands in the place of a credential.
+const hidden = "xxxxx"
+
 // redact removes credentials from remote text. The text may have a credential
 // in another form, for example in a URL.
 func (s *sender) redact(text, authorization string) string {
-	const hidden = "xxxxx"
 	for _, secret := range s.secrets {
 		if len(secret) <= 2 {
 			continue

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/avroline/avroline/internal/oauth"
+	"github.com/avroline/avroline/internal/redact"
 )
 
 // Authorizer puts credentials on a request. Credentials exist only inside
@@ -39,6 +40,7 @@ type tokens struct {
 
 	mu      sync.Mutex
 	current token
+	last    string    // the text of the last token
 	refused error     // the last refusal of the credentials, or nil
 	until   time.Time // the time until which refused is repeated
 }
@@ -99,7 +101,7 @@ func (t *tokens) fetch(ctx context.Context, _ *Work) (token, error) {
 		t.refused, t.until = err, time.Now().Add(refusedFor)
 	}
 	if err == nil {
-		t.current = tok
+		t.current, t.last = tok, tok.text
 	}
 	return tok, err
 }
@@ -107,9 +109,9 @@ func (t *tokens) fetch(ctx context.Context, _ *Work) (token, error) {
 func (t *tokens) ask(ctx context.Context) (token, error) {
 	ctx, cancel := context.WithTimeout(ctx, tokenTimeout)
 	defer cancel()
-	given, err := t.source.Token(ctx)
+	given, err := oauth.Ask(ctx, t.source)
 	if err != nil {
-		return token{}, &tokenError{err}
+		return token{}, &tokenError{t.hide(err, given.Value)}
 	}
 	if err := CheckToken(given.Value); err != nil {
 		// The source would return the same token again, so this is not an
@@ -121,6 +123,27 @@ func (t *tokens) ask(ctx context.Context) (token, error) {
 		tok.renew = tok.expires.Add(-renewMargin(time.Until(tok.expires)))
 	}
 	return tok, nil
+}
+
+// hide replaces the text of an error that shows a token. given is the token
+// that the source returned with the error.
+func (t *tokens) hide(err error, given string) error {
+	t.mu.Lock()
+	last := t.last
+	t.mu.Unlock()
+	text := redact.WebTokens(err.Error(), hidden)
+	for _, secret := range []string{given, last} {
+		for _, form := range redact.Forms(secret) {
+			text = redact.Remove(text, form, hidden)
+		}
+	}
+	switch {
+	case text == err.Error():
+		return err
+	case errors.As(err, new(*oauth.RefusedError)):
+		return &oauth.RefusedError{Reason: text}
+	}
+	return errors.New(text)
 }
 
 // forget forgets a token that the registry refused.

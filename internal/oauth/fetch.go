@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/avroline/avroline/internal/redact"
 )
 
 // RefusedError says that the token endpoint refuses the credentials, or that a
@@ -56,10 +58,10 @@ func FetchToken(ctx context.Context, client *http.Client, endpoint, id, secret s
 	if err != nil {
 		return Token{}, fmt.Errorf("token endpoint %s: %w", r.URL.Host, err)
 	}
-	return readAnswer(r.URL.Host, resp.StatusCode, body)
+	return readAnswer(r.URL.Host, resp.StatusCode, body, secret)
 }
 
-func readAnswer(host string, status int, body []byte) (Token, error) {
+func readAnswer(host string, status int, body []byte, secret string) (Token, error) {
 	var answer struct {
 		AccessToken string      `json:"access_token"`
 		TokenType   string      `json:"token_type"`
@@ -73,13 +75,13 @@ func readAnswer(host string, status int, body []byte) (Token, error) {
 	case status/100 == 4 && status != http.StatusTooManyRequests && status != http.StatusRequestTimeout:
 		// RFC 6749, section 5.2, defines error as a word from a list. Nothing
 		// else of the body is quoted, because the body may repeat the request.
-		return Token{}, &RefusedError{fmt.Sprintf("token endpoint %s answered %d %s", host, status, shortenWord(answer.Error))}
+		return Token{}, &RefusedError{fmt.Sprintf("token endpoint %s answered %d %s", host, status, shortenWord(answer.Error, secret))}
 	case status/100 != 2:
 		return Token{}, fmt.Errorf("token endpoint %s answered %d", host, status)
 	case err != nil || answer.AccessToken == "":
 		return Token{}, fmt.Errorf("token endpoint %s answered %d without an access_token", host, status)
 	case answer.TokenType != "" && !strings.EqualFold(answer.TokenType, "bearer"):
-		return Token{}, fmt.Errorf("token endpoint %s gave a token of type %s, not bearer", host, shortenWord(answer.TokenType))
+		return Token{}, fmt.Errorf("token endpoint %s gave a token of type %s, not bearer", host, shortenWord(answer.TokenType, secret, answer.AccessToken))
 	}
 	token := Token{Value: answer.AccessToken}
 	if s, err := answer.ExpiresIn.Float64(); err == nil && s > 0 {
@@ -88,9 +90,14 @@ func readAnswer(host string, status int, body []byte) (Token, error) {
 	return token, nil
 }
 
-// shortenWord shortens a remote word and drops control characters.
-func shortenWord(s string) string {
+// shortenWord shortens a remote word, and drops control characters and secrets.
+func shortenWord(s string, secrets ...string) string {
 	const limit = 60
+	for _, secret := range secrets {
+		for _, form := range redact.Forms(secret) {
+			s = redact.Remove(s, form, "xxxxx")
+		}
+	}
 	s = strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f {
 			return -1

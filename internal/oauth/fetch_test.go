@@ -32,6 +32,8 @@ func TestFetchToken(t *testing.T) {
 		"broken":           {500, `s3cr3t`, 0, false, "answered 500"},
 		"no token":         {200, `{}`, 0, false, "without an access_token"},
 		"another type":     {200, `{"access_token":"tok","token_type":"mac"}`, 0, false, "type mac"},
+		"secret as a word": {400, `{"error":"not s3cr3t"}`, 0, true, "answered 400 not xxxxx"},
+		"token as a type":  {200, `{"access_token":"tok","token_type":"tok"}`, 0, false, "type xxxxx"},
 		"control bytes":    {400, `{"error":"a\nb"}`, 0, true, "answered 400 ab"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -4,6 +4,7 @@ package confluent
 
 import (
 	"context"
+	"math"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -132,6 +133,7 @@ func TestKeepToken(t *testing.T) {
 		"refused once":    {0, 40 * time.Minute, 2},
 		"always refused":  {0, time.Millisecond, 360},
 		"and has expired": {-time.Minute, 0, 3600}, // every RetryBackoffMax
+		"a far expiry":    {math.MaxInt64, 0, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -3,6 +3,7 @@ package franz
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -107,23 +108,28 @@ func extensions(s string) map[string]string {
 
 // tokenCache asks the token source before the first login. tokenCache asks
 // again after four fifths of the token's lifetime, or after a broker has
-// refused the token.
+// refused the token. A login waits for the source only if there is no valid
+// token.
 type tokenCache struct {
 	source     settings.TokenSource
 	extensions map[string]string
 	handler    transport.Handler
 	config     *settings.Config
 
-	mu    sync.Mutex
-	token string
-	asked time.Time
-	renew time.Time
+	mu      sync.Mutex
+	token   string
+	asked   time.Time
+	renew   time.Time
+	expires time.Time // the zero time after a refusal
+	failure error     // of the last request, for every login until again
+	again   time.Time
 }
 
 // refused notes that a broker has refused the token.
 func (t *tokenCache) refused() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.expires = time.Time{}
 	if renew := t.asked.Add(settings.RefusedTokenWait); renew.Before(t.renew) {
 		t.renew = renew
 	}
@@ -133,19 +139,68 @@ func (t *tokenCache) auth(ctx context.Context) (oauth.Auth, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := time.Now()
-	if t.token == "" || !now.Before(t.renew) {
-		token, err := t.config.RequestToken(ctx, t.source)
+	switch {
+	case t.token != "" && now.Before(t.renew):
+	case t.token != "" && now.Before(t.expires):
+		t.renew = t.expires
+		go t.replace(ctx, now)
+	case now.Before(t.again):
+		return oauth.Auth{}, t.failure
+	default:
+		token, err := t.request(ctx)
 		if err != nil {
-			e := &transport.Error{Code: transport.Authentication, Retriable: true, Text: err.Error()}
-			t.handler.Trouble(e)
-			return oauth.Auth{}, e
+			t.failure, t.again = err, time.Now().Add(pauseAfter(err))
+			return oauth.Auth{}, err
 		}
-		t.token, t.asked, t.renew = token.Value, now, now.Add(24*time.Hour) // the token does not expire
-		if !token.Expiry.IsZero() {
-			t.renew = now.Add(max(token.Expiry.Sub(now)*4/5, time.Second))
-		}
+		t.keep(token, now)
 	}
 	return oauth.Auth{Token: t.token, Extensions: t.extensions}, nil
+}
+
+// replace asks the source for the next token while logins use the token.
+func (t *tokenCache) replace(ctx context.Context, asked time.Time) {
+	token, err := t.request(ctx)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if err != nil {
+		t.renew = time.Now().Add(settings.RefusedTokenWait)
+		return
+	}
+	t.keep(token, asked)
+}
+
+// request asks the source. ctx ends with the client.
+func (t *tokenCache) request(ctx context.Context) (settings.Token, error) {
+	token, err := t.config.RequestToken(ctx, t.source)
+	if err == nil {
+		return token, nil
+	}
+	e := &transport.Error{Code: transport.Authentication, Retriable: true, Text: err.Error(), Err: err}
+	if ctx.Err() == nil {
+		t.handler.Trouble(e)
+	}
+	return token, e
+}
+
+// pauseAfter returns the pause after a failed request. kgo connects again
+// several times a second, and a token endpoint may lock an account that is
+// often refused.
+func pauseAfter(err error) time.Duration {
+	if errors.As(err, new(*bearer.RefusedError)) {
+		return settings.RefusedTokenWait
+	}
+	return time.Second
+}
+
+// keep stores a token that was requested at a time.
+func (t *tokenCache) keep(token settings.Token, asked time.Time) {
+	t.token, t.asked, t.expires = token.Value, asked, token.Expiry
+	if t.expires.IsZero() { // the token does not expire
+		t.expires = asked.Add(24 * time.Hour)
+		t.renew = t.expires
+		return
+	}
+	t.renew = asked.Add(max(t.expires.Sub(asked)*4/5, time.Second))
 }
 
 // oidc gets tokens with the client credentials grant.

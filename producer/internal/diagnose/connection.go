@@ -4,6 +4,7 @@ package diagnose
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -75,6 +76,9 @@ func ExplainConnection(c *settings.Config, event *transport.Error) *ConnectionEr
 		broker = ""
 	}
 	switch {
+	case event.Code == transport.Authentication && strings.Contains(text, "handshake failed: Local: "):
+		// librdkafka has sent no credentials yet.
+		return &ConnectionError{ErrUnreachable, broker, event, "the connection ended before the login: does the broker run?"}
 	case event.Code == transport.Authentication:
 		return &ConnectionError{ErrAuthentication, broker, event, saslFix(c)}
 	case event.Code == transport.Certificate:
@@ -135,7 +139,12 @@ func saslFix(c *settings.Config) string {
 // found no problem.
 func Probe(ctx context.Context, c *settings.Config, broker string) error {
 	broker = withPort(broker)
-	fail := func(kind, err error, fix string) error { return &ConnectionError{kind, broker, err, fix} }
+	fail := func(kind, err error, fix string) error {
+		if errors.Is(err, os.ErrDeadlineExceeded) { // the broker has refused nothing
+			kind, fix = ErrUnreachable, "it takes connections and does not answer: is it a broker, or one that is overloaded?"
+		}
+		return &ConnectionError{kind, broker, err, fix}
+	}
 	conn, err := new(net.Dialer).DialContext(ctx, "tcp", broker)
 	if err != nil {
 		return fail(ErrUnreachable, err, addressFix(c, broker))
@@ -149,19 +158,19 @@ func Probe(ctx context.Context, c *settings.Config, broker string) error {
 	}
 	_ = conn.SetDeadline(time.Now().Add(patience))
 	if c.TLS != nil {
-		secure, err := probeTLS(ctx, c, conn, broker)
+		secure, fix, err := probeTLS(ctx, c, conn, broker)
+		if errors.Is(err, os.ErrDeadlineExceeded) && answersInClear(ctx, broker, patience) {
+			err, fix = errors.New("the broker answers without TLS"), noTLS
+		}
 		if err != nil {
-			return err
+			return fail(ErrTLS, err, fix)
 		}
 		conn = secure
 	}
-	const metadata, apiVersions, saslHandshake, saslAuthenticate = 3, 18, 17, 36
+	const metadata, saslHandshake, saslAuthenticate = 3, 17, 36
 	answer, err := roundTrip(conn, apiVersions, 0, nil)
 	if errors.Is(err, os.ErrDeadlineExceeded) && speaksHTTP(conn, patience) {
 		err = errHTTP
-	}
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return fail(ErrUnreachable, err, "it takes connections and does not answer: is it a broker, or one that is overloaded?")
 	}
 	switch {
 	case err != nil && c.TLS != nil:
@@ -194,8 +203,11 @@ func Probe(ctx context.Context, c *settings.Config, broker string) error {
 	}
 	token := "\x00" + c.SASL.User + "\x00" + c.SASL.Password
 	answer, err = roundTrip(conn, saslAuthenticate, 0, append(binary.BigEndian.AppendUint32(nil, uint32(len(token))), token...))
+	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+		err = errors.New("the broker refused the user or the password")
+	}
 	if err != nil {
-		return fail(ErrAuthentication, errors.New("the broker refused the user or the password"), saslFix(c))
+		return fail(ErrAuthentication, err, saslFix(c))
 	}
 	if len(answer) >= 2 && binary.BigEndian.Uint16(answer) != 0 {
 		return fail(ErrAuthentication, fmt.Errorf("the broker refused the user or the password (%w)",
@@ -221,23 +233,33 @@ func ProbeAll(ctx context.Context, c *settings.Config) error {
 	return found[0]
 }
 
-func probeTLS(ctx context.Context, c *settings.Config, conn net.Conn, broker string) (net.Conn, error) {
+// probeTLS makes a TLS connection. fix is the hint for an error.
+func probeTLS(ctx context.Context, c *settings.Config, conn net.Conn, broker string) (secure *tls.Conn, fix string, err error) {
 	host, _, _ := net.SplitHostPort(broker)
 	t, err := settings.NewTLSConfig(c.TLS)
-	if err != nil {
-		return nil, &ConnectionError{ErrTLS, broker, err, "look at WithTLS"}
-	}
-	t.ServerName = host
-	secure := tls.Client(conn, t)
-	err = secure.HandshakeContext(ctx)
 	if err == nil {
-		return secure, nil
+		t.ServerName = host
+		secure = tls.Client(conn, t)
+		err = secure.HandshakeContext(ctx)
 	}
-	fix := handshakeFix(err)
-	if fix == "" {
-		fix = "look at WithTLS"
+	return secure, cmp.Or(handshakeFix(err), "look at WithTLS"), err
+}
+
+const (
+	apiVersions = 18
+	noTLS       = "the port does not speak TLS: leave WithTLS out, or use the broker's TLS port"
+)
+
+// answersInClear reports whether a broker answers a request without TLS.
+func answersInClear(ctx context.Context, broker string, patience time.Duration) bool {
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", broker)
+	if err != nil {
+		return false
 	}
-	return nil, &ConnectionError{ErrTLS, broker, err, fix}
+	defer func() { _ = conn.Close() }()
+	_ = conn.SetDeadline(time.Now().Add(patience))
+	_, err = roundTrip(conn, apiVersions, 0, nil)
+	return err == nil
 }
 
 // handshakeFix returns a hint for an error of crypto/tls, or "" for another
@@ -257,7 +279,7 @@ func handshakeFix(err error) string {
 	case errors.As(err, &unknown):
 		return "TLS.CA must hold the CA that signed the broker's certificate"
 	case errors.As(err, &record):
-		return "the port does not speak TLS: leave WithTLS out, or use the broker's TLS port"
+		return noTLS
 	case errors.Is(err, io.EOF):
 		return "the port ended the connection in the handshake: does it speak TLS?"
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -91,11 +92,13 @@ func (t *trouble) clear() {
 // librdkafka says "all brokers down" and nothing else if it cannot connect to
 // an address that the cluster names. The table of the brokers has the reason.
 func (t *trouble) cause() error {
-	if found := t.found.Load(); found != nil {
+	found, last := t.found.Load(), t.last.Load()
+	switch {
+	case found != nil && last != nil && errors.Is(*found, os.ErrDeadlineExceeded) && isRefusal(*last):
+		return *last // the client got an answer, and the probe got none
+	case found != nil:
 		return *found
-	}
-	last := t.last.Load()
-	if last == nil {
+	case last == nil:
 		return nil
 	}
 	if codeOf(*last) == transport.AllBrokersDown {
@@ -110,10 +113,14 @@ func (t *trouble) cause() error {
 
 // refusal returns cause if waiting does not help, and otherwise nil.
 func (t *trouble) refusal() error {
-	if err := t.cause(); errors.Is(err, diagnose.ErrTLS) || errors.Is(err, diagnose.ErrAuthentication) {
+	if err := t.cause(); isRefusal(err) {
 		return err
 	}
 	return nil
+}
+
+func isRefusal(err error) bool {
+	return errors.Is(err, diagnose.ErrTLS) || errors.Is(err, diagnose.ErrAuthentication)
 }
 
 // ExplainWait adds the known reason to the error of an ended wait for a message

@@ -190,6 +190,9 @@ func (e *Engine) account(why, stuck error) error {
 	if s.NotSent+s.Unknown > 0 {
 		return &UndeliveredError{NotSent: s.NotSent, Unknown: s.Unknown, Err: errors.Join(why, stuck)}
 	}
+	if stuck == nil && why != nil && s.InFlight > 0 {
+		stuck = fmt.Errorf("%d messages have no outcome yet: %w", s.InFlight, why)
+	}
 	if stuck != nil {
 		return fmt.Errorf("producer: %w", stuck)
 	}

@@ -308,7 +308,10 @@ func (e *Engine) takeTurns(old *client) error {
 	e.emptyClient(old, why)
 	lost := inOrder(old.takeLost(), nil)
 	batch, lost := e.lowerBatch(old, old.batch, lost)
-	old.close() // requests in flight must not arrive after later ones
+	if !e.closeForNext(old) {
+		old.giveUp(lost, ErrClosed)
+		return ErrClosed
+	}
 	for failures := e.replacements.Add(1); ; failures = e.replacements.Add(1) {
 		if failures > 1 && !e.pause(min(e.config.RetryBackoff<<min(failures-2, 10), e.config.RetryBackoffMax)) {
 			old.giveUp(lost, ErrClosed)
@@ -326,8 +329,7 @@ func (e *Engine) takeTurns(old *client) error {
 		e.emptyClient(k, *k.refusal.Load())
 		lost = inOrder(k.takeLost(), lost)
 		batch, lost = e.lowerBatch(k, batch, lost)
-		k.close()
-		if e.replacing.Err() != nil {
+		if !e.closeForNext(k) {
 			old.giveUp(lost, ErrClosed)
 			return ErrClosed
 		}
@@ -339,6 +341,23 @@ func (e *Engine) takeTurns(old *client) error {
 			}
 		}
 	}
+}
+
+// closeForNext closes a client before the next client starts, because requests
+// in flight must not arrive after later ones. closeForNext returns false if no
+// client may be replaced any more. Then closeForNext does not wait for the
+// threads of the client, which may be connecting or asking for a token.
+func (e *Engine) closeForNext(k *client) bool {
+	closed := make(chan struct{})
+	e.background.Go(func() {
+		defer close(closed)
+		k.close()
+	})
+	select {
+	case <-closed:
+	case <-e.replacing.Done():
+	}
+	return e.replacing.Err() == nil
 }
 
 // lowerBatch returns the batch.size of the client that follows k, and the lost

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/avroline/avroline/internal/avsc"
+	"github.com/avroline/avroline/internal/avscfile"
 	"github.com/avroline/avroline/internal/check"
 	"github.com/avroline/avroline/registry/compat"
 	"github.com/avroline/avroline/registry/contract"
@@ -257,7 +259,11 @@ func (c *checker) versions(opts check.Options, paths []string) ([]contract.Findi
 	var folders []string
 	for _, name := range paths {
 		folder := strings.TrimSuffix(name, "/...")
-		if info, err := os.Stat(folder); err == nil && info.IsDir() {
+		info, err := os.Stat(folder)
+		switch {
+		case errors.Is(err, fs.ErrNotExist) && !strings.HasPrefix(name, avscfile.ModulePrefix):
+			return nil, fmt.Errorf("cannot read schemas: %w", err)
+		case err == nil && info.IsDir():
 			folders = append(folders, folder)
 		}
 	}

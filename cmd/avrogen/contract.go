@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"maps"
-	"os"
 
 	"go.yaml.in/yaml/v3"
 
@@ -48,8 +47,8 @@ func (c *config) contractsIn(read func(string) ([]byte, error)) check.Contracts 
 }
 
 // tags returns the tags of fields, from the contracts of a set's schemas.
-func (c *config) tags(set *avsc.Set) (map[string][]string, error) {
-	tags, contracts := map[string][]string{}, c.contractsIn(os.ReadFile)
+func (c *config) tags(set *avsc.Set, read func(string) ([]byte, error)) (map[string][]string, error) {
+	tags, contracts := map[string][]string{}, c.contractsIn(read)
 	for _, f := range set.Files {
 		if err := contractfile.CheckName(f.Name); err != nil {
 			return nil, err

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"path"
 	"slices"
 	"strings"
@@ -87,8 +86,12 @@ func (f *formatter) run(ctx context.Context, paths []string) error {
 		if path.Ext(p) == ".avdl" {
 			return usagef("%s is IDL: fmt formats only .avsc and .avpr", p)
 		}
+		if strings.HasPrefix(p, avscfile.ModulePrefix) {
+			return usagef("%s is of a Go module: fmt formats only files by their path", p)
+		}
 	}
-	names, err := avscfile.Loader{}.Files(paths...)
+	var disk avscfile.Loader
+	names, err := disk.Files(paths...)
 	if err != nil {
 		return err
 	}
@@ -99,7 +102,7 @@ func (f *formatter) run(ctx context.Context, paths []string) error {
 		if path.Ext(name) == ".avdl" {
 			continue
 		}
-		text, err := os.ReadFile(name)
+		text, err := disk.Read(name)
 		if err != nil {
 			return err
 		}

@@ -127,7 +127,7 @@ func (l *lint) run(ctx context.Context, paths []string) error {
 	if err != nil {
 		return err
 	}
-	tags, err := l.config.tags(set)
+	tags, err := l.config.tags(set, l.loader(l.config).Read)
 	if err != nil {
 		return contractError(err)
 	}

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -251,7 +250,7 @@ func (r *registrar) entries(set *avsc.Set, named []string) ([]*entry, error) {
 				return nil, contractError(err)
 			}
 			var err error
-			if e.Contract, err = r.config.contract(e.subject, f.Name, os.ReadFile); err != nil {
+			if e.Contract, err = r.config.contract(e.subject, f.Name, r.loader(r.config).Read); err != nil {
 				return nil, contractError(err)
 			}
 			if i := slices.IndexFunc(entries, e.same); i >= 0 {

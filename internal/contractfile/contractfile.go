@@ -165,8 +165,8 @@ func (c Contract) Text() ([]byte, error) {
 		return nil, err
 	}
 	var node yaml.Node // keeps the order of the names
-	if err := yaml.Unmarshal(object, &node); err != nil {
-		return nil, err
+	if err := yaml.Unmarshal(escape(object), &node); err != nil {
+		return nil, fmt.Errorf("contract: %w", err)
 	}
 	block(&node)
 	var b bytes.Buffer
@@ -176,6 +176,20 @@ func (c Contract) Text() ([]byte, error) {
 		return nil, fmt.Errorf("contract: %w", err)
 	}
 	return b.Bytes(), nil
+}
+
+// escape escapes the characters that JSON may contain unescaped and YAML may
+// not. In JSON, they stand only inside of strings.
+func escape(object []byte) []byte {
+	var b bytes.Buffer
+	for _, r := range string(object) {
+		if r >= 0x7f && r <= 0x9f || r == 0xfffe || r == 0xffff {
+			fmt.Fprintf(&b, `\u%04x`, r)
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return b.Bytes()
 }
 
 // block removes the JSON style from a node.

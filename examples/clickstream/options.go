@@ -129,6 +129,8 @@ func (o *options) check() error {
 		return errors.New("--resume needs --brokers: the embedded broker ends with this process")
 	case o.resume && o.limit > 0:
 		return errors.New("--limit does not go together with --resume: a resumed run publishes everything that is left")
+	case o.rejects == "":
+		return errors.New("--rejects is empty: name a file")
 	case o.limit < 0 || o.partitions < 0 || o.sample < 0:
 		return errors.New("--limit, --partitions and --sample-lines cannot be negative")
 	}

@@ -234,6 +234,7 @@ func TestOptions(t *testing.T) {
 		"--resume --send transaction --input go": "--resume needs --brokers",
 		"--resume --send transaction --input go --brokers a:1 --registry http://x --limit 5": "--limit does not go together with --resume",
 		"--limit=-1":                      "cannot be negative",
+		"--rejects=":                      "--rejects is empty",
 		"--bogus":                         "unknown flag",
 		"--config nowhere.properties":     "nowhere.properties",
 		"--brokers : --registry http://x": "brokers",

@@ -89,8 +89,8 @@ type topicPartition struct {
 // message, so InboxFunction must have no other lasting effect. An error rolls
 // the transaction back and ends Run. Run does not end if the error is made by
 // source.Temporary or wraps [serde.ErrRegistry], if the database does not
-// answer, or if the connection of tx has ended. The inbox then reads the
-// messages again after a pause.
+// answer, is read-only or has a full disk, or if the connection of tx has
+// ended. The inbox then reads the messages again after a pause.
 //
 // InboxFunction must not end the transaction, for example by tx.Commit or by a
 // statement that commits implicitly. After some errors, for example a deadlock,
@@ -452,7 +452,7 @@ func (b *Inbox[In]) store(ctx context.Context, batch []*transport.ConsumedMessag
 			switch {
 			case errors.Is(err, sql.ErrTxDone): // an earlier message has ended the transaction
 				err = endedError{err}
-			case isLost(ctx, tx): // whatever the function says
+			case isOutage(err), isLost(ctx, tx): // whatever the function says
 				err = databaseError{err}
 			case isAborted(err) && !source.IsTemporary(err):
 				err = aborted(err)
@@ -585,6 +585,23 @@ func isTemporary(err error) bool {
 // connections (1040, 1203), a lock timeout (1205), a deadlock (1213), a
 // statement timeout (1969 in MariaDB, 3024 in MySQL), and a lock of SQLite.
 var temporaryText = regexp.MustCompile(`(?i)\berror (1040|1203|1205|1213|1969|3024)\b|\bdatabase (table )?is locked\b`)
+
+// isOutage reports whether a statement failed because the database takes no
+// writes at the moment: the database is read-only, as after a failover, a disk
+// or a quota is full, there are too many connections, or the server stops. In
+// PostgreSQL the SQLSTATE is 25006 (read_only_sql_transaction), 53100
+// (disk_full), 53300 (too_many_connections), or begins with 57P (a stopping
+// server).
+func isOutage(err error) bool {
+	state := sqlState(err)
+	return state == "25006" || state == "53100" || state == "53300" || strings.HasPrefix(state, "57P") || outageText.MatchString(err.Error())
+}
+
+// outageText finds the same errors of MySQL and SQLite: a full disk (1021), a
+// full table (1114), too many connections (1040, 1203), and a read-only server
+// (1290, 1792, 1836). MySQL has the error 1290 for other options of the server
+// too.
+var outageText = regexp.MustCompile(`(?i)\berror (1021|1040|1114|1203|1792|1836)\b|\berror 1290\b.*read[-_]only|\bdatabase or disk is full\b|\battempt to write a readonly database\b`)
 
 // isDenied reports whether the database refused a statement for lack of a
 // permission. In PostgreSQL the SQLSTATE is 42501 (insufficient_privilege). The

@@ -180,3 +180,24 @@ func TestLockedOffsets(t *testing.T) {
 		})
 	}
 }
+
+// TestOutageTexts checks errors of databases that take no writes at the moment,
+// and similar errors that stay.
+func TestOutageTexts(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]bool{
+		"Error 1021 (HY000): Disk full (/tmp/#sql); waiting for someone to free some space...":                                     true,
+		"Error 1114 (HY000): The table 'bills' is full":                                                                            true,
+		"Error 1290 (HY000): The MySQL server is running with the --read-only option so it cannot execute this statement":          true,
+		"Error 1290 (HY000): The MariaDB server is running with the --secure-file-priv option so it cannot execute this statement": false,
+		"Error 1792 (25006): Cannot execute statement in a READ ONLY transaction":                                                  true,
+		"Error 1062 (23000): Duplicate entry '1290' for key 'PRIMARY'":                                                             false,
+		"database or disk is full (13)":                    true,
+		"attempt to write a readonly database (8)":         true,
+		"constraint failed: UNIQUE constraint failed: a.b": false,
+	} {
+		if got := isOutage(errors.New(text)); got != want {
+			t.Errorf("%s: %v", text, got)
+		}
+	}
+}

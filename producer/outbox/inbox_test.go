@@ -137,6 +137,57 @@ func TestInboxEndsOnError(t *testing.T) {
 	}
 }
 
+// TestInboxReadOnly makes the database read-only for a while, as after a
+// failover to a server that is not promoted yet. Run waits.
+func TestInboxReadOnly(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		d       outbox.Dialect
+		on, off []string
+		admin   string // the option of a connection that can still write
+	}{
+		{
+			outbox.PostgreSQL, []string{"ALTER SYSTEM SET default_transaction_read_only = on", "SELECT pg_reload_conf()"},
+			[]string{"ALTER SYSTEM RESET default_transaction_read_only", "SELECT pg_reload_conf()"}, "&default_transaction_read_only=off",
+		},
+		{outbox.MySQL, []string{"SET GLOBAL tx_read_only = 1"}, []string{"SET GLOBAL tx_read_only = 0"}, ""},
+	} {
+		t.Run(tc.d.String(), func(t *testing.T) {
+			t.Parallel()
+			p := newFixture(t, tc.d)
+			p.createBilling()
+			p.server.URL += tc.admin
+			admin := p.server.Open()
+			set := func(statements []string) {
+				for _, statement := range statements {
+					if _, err := admin.Exec(statement); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			p.db.SetMaxIdleConns(0) // so that each transaction has the settings of the server
+			set(tc.on)
+			topic := p.Topic("in", 1)
+			p.Seed(p.reg, topic, 10, nil)
+			var refused atomic.Int64
+			stop := p.runInbox(p.billing(topic, func(ctx context.Context, tx *sql.Tx, m processor.Consumed[event]) error {
+				err := p.bill(ctx, tx, m)
+				if err != nil && refused.Add(1) == 2 {
+					set(tc.off)
+				}
+				return err
+			}))
+			p.until("the bills", p.billed(10))
+			if err := stop(); err != nil {
+				t.Error(err)
+			}
+			if all, different := p.bills(); refused.Load() < 2 || all != 10 || different != 10 {
+				t.Errorf("%d refused, %d bills, %d different", refused.Load(), all, different)
+			}
+		})
+	}
+}
+
 // encrypted is a registry whose schemas have an encryption rule.
 type encrypted struct{ serde.Registry }
 

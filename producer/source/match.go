@@ -412,7 +412,8 @@ func isCopy(ctx context.Context, packed, plain string) (bool, error) {
 	}
 	defer a.close()
 	if a.compression == nil {
-		return false, nil
+		start, _ := a.reader.Peek(len(gzipMagic)) // gzip may not have written all of these bytes yet
+		return strings.HasPrefix(gzipMagic, string(start)), nil
 	}
 	part, other := make([]byte, blockSize), make([]byte, blockSize)
 	for {

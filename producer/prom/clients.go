@@ -36,6 +36,10 @@ type observed struct {
 }
 
 func (c *client) add(o producer.Observed) {
+	if _, ok := o.(*producer.Transactional); ok {
+		c.transactional.Store(true) // a rate needs a first sample, so the counters begin with 0
+	}
+	c.producers() // lets go of closed producers, also if nothing scrapes
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.open = append(c.open, &observed{Observed: o, total: map[string]producer.Traffic{}})
@@ -91,8 +95,6 @@ func growth(before, now producer.Traffic) producer.Traffic {
 // transaction counts the transactions.
 func (c *client) transaction(_ context.Context, e producer.TransactionEvent) {
 	switch e.Kind {
-	case producer.TransactionBegun:
-		c.transactional.Store(true)
 	case producer.TransactionCommitted:
 		c.committed.Add(1)
 		c.spent().Observe(e.Open.Seconds())

@@ -56,6 +56,7 @@ func Example() {
 	// Output:
 	// too_large
 	// avroline_messages_refused_total{reason="too_large",topic="orders"} 1
+	// avroline_messages_total{outcome="aborted",topic="orders"} 0
 	// avroline_messages_total{outcome="delivered",topic="orders"} 3
 	// avroline_messages_total{outcome="not_sent",topic="orders"} 0
 	// avroline_messages_total{outcome="unknown",topic="orders"} 0

@@ -47,15 +47,21 @@ func (m *Metrics) client(name string) *client {
 // hooks returns the hooks of a client.
 func (m *Metrics) hooks(c *client) producer.Hooks {
 	return producer.Hooks{
-		Start: func(_ context.Context, s *producer.Start) any { return m.topics.find(s.Topic, m) },
+		Start: func(_ context.Context, s *producer.Start) any {
+			t := m.topics.find(s.Topic, m)
+			if s.TransactionalID != "" {
+				return &t.inTx
+			}
+			return &t.plain
+		},
 		Refused: func(token any, err error) {
-			token.(*topic).refused[producer.ReasonOf(err)].Add(1)
+			token.(*message).refused[producer.ReasonOf(err)].Add(1)
 		},
 		Accepted: func(token any, bytes int) {
-			token.(*topic).bytes.Add(int64(bytes))
+			token.(*message).bytes.Add(int64(bytes))
 		},
 		Outcome: func(token any, o producer.Outcome) {
-			t := token.(*topic)
+			t := token.(*message)
 			switch {
 			case o.Err == nil:
 				t.outcomes[delivered].Add(1)
@@ -63,6 +69,10 @@ func (m *Metrics) hooks(c *client) producer.Hooks {
 				if o.OnWire > 0 {
 					t.onWire.Observe(o.OnWire.Seconds())
 				}
+			case t.transactional:
+				// A transaction commits only if all its messages are written.
+				// So even an unknown write is certainly not visible.
+				t.outcomes[aborted].Add(1)
 			case errors.Is(o.Err, producer.ErrNotSent):
 				t.outcomes[notSent].Add(1)
 			default:
@@ -173,7 +183,7 @@ func (m *Metrics) Registry(name string) registry.Option {
 		EndRequest: func(_ context.Context, _ registry.Request, e registry.Response) {
 			result := "ok"
 			switch {
-			case e.Status == 0:
+			case e.Status == 0 || e.Status >= 500: // a proxy answers for a dead registry
 				result = "failed"
 			case e.Err != nil:
 				result = "refused"

@@ -20,10 +20,11 @@ type topics struct {
 	other *topic
 }
 
-// topic counts the messages of a topic. A *topic is also the token of each of
-// its messages, so that a message allocates nothing.
+// topic counts the messages of a topic.
 type topic struct {
 	name     string
+	plain    message // the token of messages outside of transactions
+	inTx     message // the token of messages in transactions
 	delivery prometheus.Observer
 	onWire   prometheus.Observer
 	bytes    atomic.Int64
@@ -31,8 +32,16 @@ type topic struct {
 	refused  map[producer.Reason]*atomic.Int64 // every reason; never changed
 }
 
+// message is the token of many messages of a topic, so that a message allocates
+// nothing.
+type message struct {
+	*topic
+	transactional bool
+}
+
 func newTopic(name string, m *Metrics) *topic {
 	t := &topic{name: name, refused: map[producer.Reason]*atomic.Int64{}}
+	t.plain, t.inTx = message{t, false}, message{t, true}
 	t.delivery, t.onWire = m.delivery.WithLabelValues(name), m.onWire.WithLabelValues(name)
 	for _, r := range producer.Reasons() {
 		t.refused[r] = new(atomic.Int64)
@@ -41,12 +50,13 @@ func newTopic(name string, m *Metrics) *topic {
 }
 
 // outcomes are the values of the label outcome.
-var outcomes = [...]string{"delivered", "not_sent", "unknown"} //nolint:gochecknoglobals // a table, never changed
+var outcomes = [...]string{"delivered", "not_sent", "unknown", "aborted"} //nolint:gochecknoglobals // a table, never changed
 
 const (
 	delivered = iota
 	notSent
 	unknown
+	aborted
 )
 
 // find returns the counters of a topic. All topics beyond the limit share the

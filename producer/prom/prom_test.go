@@ -165,10 +165,14 @@ func TestTransactions(t *testing.T) {
 	b := producertest.Start(t, producertest.WithTopic("orders", 3))
 	m := prom.New()
 	created := topicOf("orders")
+	accepted := int64(0)
 	for i := range 2 {
 		tx, err := producer.NewTransactional(b.Addrs(), fmt.Sprint("tx-", i), serializer(t), m.Producer("shop"))
 		if err != nil {
 			t.Fatal(err)
+		}
+		if got := len(gather(t, m)["avroline_transactions_total"].GetMetric()); got != 3 {
+			t.Errorf("%d results before the first transaction, want 3: a rate needs a first sample", got)
 		}
 		for range 3 {
 			if err := tx.InTx(ctx, func(tx *producer.Tx) error { return created.Add(ctx, tx, order()) }); err != nil {
@@ -180,14 +184,32 @@ func TestTransactions(t *testing.T) {
 		if !errors.Is(err, stop) {
 			t.Fatal(err)
 		}
+		b.RefuseNext(1, kerr.InvalidRecord.Code)
+		err = tx.InTxOnce(ctx, func(tx *producer.Tx) error { return created.Add(ctx, tx, order()) })
+		if !errors.Is(err, producer.ErrNotSent) {
+			t.Fatal(err)
+		}
+		accepted += tx.Stats().Accepted
 		defer func() { _ = tx.Close(ctx) }()
 	}
 	all := gather(t, m)
-	if diff := cmp.Diff(map[string]float64{"shop,committed": 6, "shop,aborted": 2}, samples(all["avroline_transactions_total"])); diff != "" {
+	if diff := cmp.Diff(map[string]float64{"shop,committed": 6, "shop,aborted": 4}, samples(all["avroline_transactions_total"])); diff != "" {
 		t.Error(diff)
 	}
-	if got := all["avroline_transaction_seconds"].GetMetric()[0].GetHistogram().GetSampleCount(); got != 8 {
-		t.Errorf("%d durations, want 8", got)
+	if got := all["avroline_transaction_seconds"].GetMetric()[0].GetHistogram().GetSampleCount(); got != 10 {
+		t.Errorf("%d durations, want 10", got)
+	}
+	// The producer gives up a message of the function that returned an error,
+	// or has already written the message. The result of the transaction is
+	// known, so no message is unknown or not sent.
+	messages, sum := samples(all["avroline_messages_total"]), 0.0
+	for labels, n := range messages {
+		if sum += n; labels != "delivered,orders" && labels != "aborted,orders" {
+			t.Errorf("an outcome outside of transactions: %v", messages)
+		}
+	}
+	if messages["aborted,orders"] < 2 || int64(sum) != accepted {
+		t.Errorf("%d accepted: %v", accepted, messages)
 	}
 }
 
@@ -573,11 +595,20 @@ func TestRegistry(t *testing.T) {
 		t.Error("the registry is away")
 	}
 	lift()
+	proxied, err := registry.New([]string{server.URL}, m.Registry("proxied"), registry.WithRetries(0, 0, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = proxied.Close() }()
+	server.Fail(1, 503)
+	if _, err := proxied.SchemaByID(ctx, "", 1); err == nil {
+		t.Error("a proxy answers for the registry")
+	}
 	all := gather(t, m)
 	for name, want := range map[string]map[string]float64{
-		"avroline_registry_lookups_total":       {"main,schema_by_id,registry": 3, "main,schema_by_id,memory": 2},
-		"avroline_registry_lookup_errors_total": {"main,schema_by_id": 2},
-		"avroline_registry_requests_total":      {"main,ok": 1, "main,refused": 1, "main,failed": 1},
+		"avroline_registry_lookups_total":       {"main,schema_by_id,registry": 3, "proxied,schema_by_id,registry": 1, "main,schema_by_id,memory": 2},
+		"avroline_registry_lookup_errors_total": {"main,schema_by_id": 2, "proxied,schema_by_id": 1},
+		"avroline_registry_requests_total":      {"main,ok": 1, "main,refused": 1, "main,failed": 1, "proxied,failed": 1},
 	} {
 		if diff := cmp.Diff(want, samples(all[name])); diff != "" {
 			t.Errorf("%s: %s", name, diff)

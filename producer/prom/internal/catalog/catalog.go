@@ -26,7 +26,7 @@ const (
 //nolint:gochecknoglobals // a table, never changed
 var (
 	Messages = add("messages_total", Counter,
-		"Messages with an outcome. In a transaction, the outcome of the write to the log.", "topic", "outcome")
+		"Messages by outcome. In a transaction, delivered means that the message was written to the log, and aborted means that the write failed.", "topic", "outcome")
 	Refused = add("messages_refused_total", Counter,
 		"Messages that the producer refused before it took them.", "topic", "reason")
 	MessageBytes = add("message_bytes_total", Counter,
@@ -101,7 +101,7 @@ var (
 	RegistryErrors = add("registry_lookup_errors_total", Counter,
 		"Look-ups that ended with an error.", "client", "operation")
 	RegistryRequests = add("registry_requests_total", Counter,
-		"Requests to the registry by result: ok, refused (an answer that is an error) or failed (no answer). All attempts of a request count once.", "client", "result")
+		"Requests to the registry by result: ok, refused (an answer that is an error) or failed (no answer, or a status of 500 and above). All attempts of a request count once.", "client", "result")
 	RegistryRequest = add("registry_request_seconds", Histogram,
 		"Time of a request to the registry with all its attempts.", "client")
 	RegistryRetries = add("registry_retries_total", Counter,

@@ -53,16 +53,16 @@ func alerts() []alert {
 			"{{ $value }} partitions of client {{ $labels.client }} do not move.",
 		},
 		{
-			"AvrolineOutcomeUnknown", fmt.Sprintf("increase(%s{outcome=\"unknown\"}[10m]) > 0", c.Messages.Name), "0m", "critical",
+			"AvrolineOutcomeUnknown", grew(c.Messages.Name + `{outcome="unknown"}`), "0m", "critical",
 			"Nobody can know whether some messages are in the log.",
 			"Compare these messages with the topic, or send them again if the readers drop duplicates. docs/producer.md tells more.",
-			"{{ $value | humanize }} messages of topic {{ $labels.topic }} have an unknown outcome.",
+			"{{ $value | printf \"%.0f\" }} messages of topic {{ $labels.topic }} have an unknown outcome.",
 		},
 		{
-			"AvrolineNotSent", fmt.Sprintf("increase(%s{outcome=\"not_sent\"}[10m]) > 0", c.Messages.Name), "0m", "warning",
+			"AvrolineNotSent", grew(c.Messages.Name + `{outcome="not_sent"}`), "0m", "warning",
 			"Accepted messages are in no log.",
-			"The log has the reason. The program decides whether to send them again.",
-			"{{ $value | humanize }} messages of topic {{ $labels.topic }} were not sent.",
+			"The outcome of each message has the reason. The program decides whether to send them again.",
+			"{{ $value | printf \"%.0f\" }} messages of topic {{ $labels.topic }} were not sent.",
 		},
 		{
 			"AvrolineRefused", fmt.Sprintf("sum by (job, topic, reason) (rate(%s{reason!~\"context|closed\"}[5m])) > 0", c.Refused.Name), "5m", "warning",
@@ -107,6 +107,14 @@ func alerts() []alert {
 			"Client {{ $labels.client }} of {{ $labels.instance }} gets no answer of the registry.",
 		},
 	}
+}
+
+// grew returns the growth of a counter in 10 minutes, if there is any. increase
+// does not see the first sample of a series. For example, the first message of
+// a topic fails, and the series begins with 1. So a series that is new counts
+// with its value. A series that was only not scraped for a time is not new.
+func grew(counter string) string {
+	return fmt.Sprintf("increase(%[1]s[10m]) > 0 or (%[1]s > 0 unless last_over_time(%[1]s[1h] offset 10m))", counter)
 }
 
 // alertRules writes the rules as a Prometheus rules file.

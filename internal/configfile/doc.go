@@ -76,13 +76,10 @@ func (f File) For(owner Owner) ([]Entry, error) {
 		if e.owner != owner || !owner.readsClient(e.client) {
 			continue
 		}
-		if name, ok := secretFile(e.Key); ok {
-			b, err := ReadSmall(e.Value)
-			if err != nil {
-				errs = append(errs, &Error{e.Origin, err.Error()})
-				continue
-			}
-			e.Key, e.Value = name, trimNewline(b)
+		var err error
+		if e.Key, e.Value, err = ReadSecret(e.Key, e.Value); err != nil {
+			errs = append(errs, &Error{e.Origin, err.Error()})
+			continue
 		}
 		if e.client == owner.ownClient() {
 			special = append(special, e)

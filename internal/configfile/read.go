@@ -17,6 +17,9 @@ const maxFile = 1 << 20
 // ReadSmall reads a regular file of at most 1 MiB, such as settings, a
 // certificate or a secret.
 func ReadSmall(path string) ([]byte, error) {
+	if path == "" {
+		return nil, errors.New("is empty: the name of a file is wanted (is an environment variable unset?)")
+	}
 	if strings.Contains(path, "-----BEGIN") || strings.ContainsAny(path, "\r\n\x00") {
 		return nil, errors.New("must be the name of a file, and looks like the content of one")
 	}
@@ -37,6 +40,18 @@ func ReadSmall(path string) ([]byte, error) {
 		err = fmt.Errorf("%s: larger than %d bytes", path, maxFile)
 	}
 	return b, err
+}
+
+// ReadSecret returns the setting and the secret if key is of the form KEY.file.
+// The secret is the content of the file that value names. Otherwise ReadSecret
+// returns key and value.
+func ReadSecret(key, value string) (name, secret string, err error) {
+	name, ok := secretFile(key)
+	if !ok {
+		return key, value, nil
+	}
+	b, err := ReadSmall(value)
+	return name, trimNewline(b), err
 }
 
 // trimNewline returns the content of a file with a single secret.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/avroline/avroline/producer/internal/diagnose"
 	"github.com/avroline/avroline/producer/internal/open"
+	"github.com/avroline/avroline/producer/internal/settings"
 	"github.com/avroline/avroline/producer/internal/transport"
 )
 
@@ -91,6 +92,9 @@ func newClient(c *Engine, batch int) (*client, error) {
 	}
 	var err error
 	if k.transport, err = open.Client(c.config, batch, k); err != nil {
+		if errors.As(err, new(*settings.ConfigError)) {
+			return nil, err
+		}
 		return nil, fmt.Errorf("producer: client: %w", err)
 	}
 	return k, nil

@@ -24,10 +24,11 @@ func whole(at func(*Config) *int, least, most int) kind {
 	return kind{
 		set: func(c *Config, v string) error {
 			n, err := parseWhole(v)
-			if err == nil {
-				*at(c) = n
+			if err != nil {
+				return fmt.Errorf("must be a whole number from %d to %d", least, most)
 			}
-			return err
+			*at(c) = n
+			return nil
 		},
 		value: func(c *Config) any { return *at(c) },
 		check: func(c *Config) string {
@@ -56,7 +57,7 @@ func milliseconds(at func(*Config) *time.Duration, least, most time.Duration) ki
 		set: func(c *Config, v string) error {
 			n, err := strconv.ParseFloat(v, 64)
 			if err != nil || math.IsNaN(n) {
-				return errors.New("must be a number of milliseconds")
+				return fmt.Errorf("must be a number of milliseconds from %d to %d", least.Milliseconds(), most.Milliseconds())
 			}
 			if math.Abs(n) > math.MaxInt32 { // as with librdkafka
 				return fmt.Errorf("must be from %v to %v", least, most)

@@ -1,8 +1,11 @@
 package settings
 
 import (
+	"maps"
 	"math"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -93,3 +96,21 @@ func (c *Config) LogLevel() int {
 
 // millis rounds up, because 0 often has a special meaning.
 func millis(d time.Duration) int { return int((d + time.Millisecond - 1) / time.Millisecond) }
+
+// ExplainClient adds the origin of a setting to librdkafka's error about the
+// setting. Only librdkafka checks the values of a few settings, for example
+// ssl.cipher.suites. Its error is a text with the name of the setting.
+func (c *Config) ExplainClient(err error) error {
+	for _, key := range slices.Sorted(maps.Keys(c.Passed)) {
+		value := c.Passed[key]
+		origin, set := c.origins[key]
+		if !set || !strings.Contains(err.Error(), key) {
+			continue
+		}
+		if c.names[key].Show != Harmless {
+			value = ""
+		}
+		return &ConfigError{origin, value, "librdkafka refuses the setting: " + err.Error()}
+	}
+	return err
+}

@@ -12,14 +12,22 @@ import (
 )
 
 // FromMap reads librdkafka's or Java's names from a map. FromMap refuses every
-// key that the guarantee depends on, even with the right value.
+// key that the guarantee depends on, even with the right value. Like a file,
+// the map may give a secret as KEY.file.
 func FromMap(m map[string]string) Option {
 	m = maps.Clone(m)
 	return Option{"WithConfig", func(c *Config) error {
 		var errs []error
 		seen := map[string]string{}
 		for _, key := range slices.Sorted(maps.Keys(m)) {
-			errs = append(errs, c.load(key, m[key], "WithConfig: "+key, seen, true))
+			origin := "WithConfig: " + key
+			key, value, err := configfile.ReadSecret(key, strings.TrimSpace(m[key]))
+			if err != nil {
+				c.unread.security = true
+				errs = append(errs, &ConfigError{Setting: origin, Reason: err.Error()})
+				continue
+			}
+			errs = append(errs, c.load(key, value, origin, seen, true))
 		}
 		c.findTwoLevels(seen)
 		return errors.Join(errs...)

@@ -27,6 +27,11 @@ func TestEveryErrorHasItsLine(t *testing.T) {
 		ssl + "ssl.key.pem=hunter2":                 "a.properties:2: ssl.key.pem: Cert and Key go together: Cert is missing",
 		sasl + "sasl.password=hunter2":              "a.properties:2: sasl.password: no mechanism",
 		sasl + "sasl.oauthbearer.scope=x":           "a.properties:2: sasl.oauthbearer.scope: OIDC needs TokenURL",
+		"\nhttps.ca.pem=x":                          "a.properties:2: https.ca.pem: OIDC needs TokenURL",
+		ssl + "ssl.ca.location=":                    "a.properties:2: ssl.ca.location: is empty: the name of a file is wanted",
+		"sasl.password.file=":                       "a.properties:1: sasl.password.file: is empty: the name of a file is wanted",
+		"batch.size=16KB":                           `a.properties:1: batch.size: "16KB": must be a whole number from 1 to 2147483647`,
+		"linger.ms=":                                "a.properties:1: linger.ms: must be a number of milliseconds from 0 to 900000",
 		"security.protocol=SSL\nsasl.mechanism=PLAIN\nsasl.username=u\nsasl.password=p": "a.properties:2: sasl.mechanism asks for it",
 		"avroline.weak.acks=1\nenable.idempotence=hunter":                               `a.properties:2: enable.idempotence: "hunter": must be true or false`,
 		"avroline.weak.acks=1\nenable.idempotence=":                                     "a.properties:2: enable.idempotence: must be true or false",
@@ -88,6 +93,31 @@ func FuzzLoad(f *testing.F) {
 		}
 		_, _, _ = parseJAAS(value)
 	})
+}
+
+// TestSecretFileInMap checks that a map may give a secret as KEY.file, like a
+// file of settings.
+func TestSecretFileInMap(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "password")
+	if err := os.WriteFile(file, []byte("hunter2\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	m := map[string]string{"security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": "PLAIN", "sasl.username": "u", "sasl.password.file": file}
+	c, err := New(ForProducer, []string{"b:1"}, "", []Option{FromMap(m)})
+	if err != nil || c.SASL.Password != "hunter2" {
+		t.Errorf("%v", err)
+	}
+	m["sasl.password.file"] = "/no/such/file"
+	_, err = New(ForProducer, []string{"b:1"}, "", []Option{FromMap(m)})
+	if want := "producer: WithConfig: sasl.password.file: stat /no/such/file: no such file or directory"; err == nil || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
+	}
+	m["sasl.password"], m["sasl.password.file"] = "x", file
+	_, err = New(ForProducer, []string{"b:1"}, "", []Option{FromMap(m)})
+	if err == nil || !strings.Contains(err.Error(), "WithConfig: sasl.password.file: says the same as WithConfig: sasl.password") || strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("two passwords: %v", err)
+	}
 }
 
 // TestUnreadFile checks that a file that cannot be read is the only mistake,

@@ -351,7 +351,7 @@ const mskIAM = "AWS_MSK_IAM"
 // mechanism or of another part.
 func (c *Config) saslOrigin() string {
 	parts := slices.Sorted(maps.Keys(c.origins))
-	parts = slices.DeleteFunc(parts, func(key string) bool { return !strings.HasPrefix(key, "sasl.") })
+	parts = slices.DeleteFunc(parts, func(key string) bool { return !strings.HasPrefix(key, "sasl.") && key != "https.ca.pem" })
 	for _, key := range append([]string{"sasl", "sasl.mechanism", "sasl.jaas.config"}, parts...) {
 		if origin, ok := c.origins[key]; ok {
 			return origin

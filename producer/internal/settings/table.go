@@ -48,8 +48,8 @@ const (
 	Hidden Visibility = iota
 	// Harmless values are shown in errors.
 	Harmless
-	// Secret values are never shown. A file may give a secret as KEY.file, and
-	// the value is then the path of a file with the secret.
+	// Secret values are never shown. A file or a map may give a secret as
+	// KEY.file, and the value is then the path of a file with the secret.
 	Secret
 )
 

@@ -122,7 +122,7 @@ func open(c *settings.Config, batchBytes int, h transport.Handler, plugin bool) 
 		}
 	}
 	if err != nil {
-		return nil, err
+		return nil, c.ExplainClient(err)
 	}
 	k.grouped = k.plugin && c.Linger >= groupEvery && c.TransactionalID == ""
 	if k.plugin {

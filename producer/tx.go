@@ -60,6 +60,9 @@ func newTransactional(who settings.Purpose, brokers []string, id string, s *serd
 // InTx uses a new client. The start of the new client ends the transaction that
 // the old client left open.
 //
+// f must not call InTx, InTxOnce, Prepare or Close of the same producer. Such a
+// call waits for the end of f, and so for itself, until its context ends.
+//
 // ctx bounds the whole call. Without a deadline, InTx waits as long as an
 // outage lasts. If ctx ends before the commit request, nothing is committed and
 // the outcome is [ErrNotSent], even if f returns nil. The abort that follows
@@ -176,7 +179,9 @@ func (tx *Tx) IgnoreRefused() { tx.engine.IgnoreRefused() }
 // its own functions. OnEnd is the place for counters and for other work that
 // must not happen twice. The functions run in the order of the OnEnd calls, on
 // the goroutine of InTx or Run. With [WithGroupCommit] they run on a goroutine
-// of the producer, and a panic is reported like the panic of a callback.
+// of the producer, and a panic is reported like the panic of a callback. f must
+// not call InTx, InTxOnce, Prepare or Close of the same producer, because the
+// turn of the next transaction comes after the last f.
 //
 // With a [Resolver], as in a processor or a source, f is called when the
 // outcome of a commit in doubt is found. f gets [ErrOutcomeUnknown] only if ctx

@@ -505,3 +505,38 @@ func TestManyTransactionalIDs(t *testing.T) {
 		t.Errorf("%d visible, want 240", n)
 	}
 }
+
+// TestInTxInsideInTx calls InTx inside the function of InTx and of OnEnd. Such
+// a call can only wait for itself. The error says so when the context ends.
+func TestInTxInsideInTx(t *testing.T) {
+	t.Parallel()
+	w := embedded(t)
+	for name, opts := range map[string][]producer.Option{
+		"one":   {producer.WithTransport(producer.Franz)},
+		"group": {producer.WithTransport(producer.Franz), producer.WithGroupCommit(100, time.Millisecond)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			tp, err := producer.NewTransactional(w.addrs, "inside-"+name, newSerializer(t), opts...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			again := func() {
+				ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+				defer cancel()
+				err := tp.InTx(ctx, func(*producer.Tx) error { return nil })
+				if !errors.Is(err, producer.ErrNotSent) || !strings.Contains(err.Error(), "waits for itself") {
+					t.Errorf("%v", err)
+				}
+			}
+			err = tp.InTx(t.Context(), func(tx *producer.Tx) error {
+				tx.OnEnd(func(error) { again() })
+				again()
+				return nil
+			})
+			if err := errors.Join(err, tp.Close(t.Context())); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}

@@ -166,7 +166,7 @@ func (t *Transactional) enter(ctx context.Context) error {
 	select {
 	case <-t.turn:
 	case <-ctx.Done():
-		return t.txError(ErrNotSent, fmt.Errorf("another transaction is open: %w", ContextError(ctx)))
+		return t.txError(ErrNotSent, fmt.Errorf("another transaction is open (a call inside the function of InTx or OnEnd waits for itself): %w", ContextError(ctx)))
 	case <-t.engine.alive.Done():
 		return t.txError(ErrNotSent, ErrClosed)
 	}

@@ -67,7 +67,7 @@ func (g *group) join(ctx context.Context, f func(tx *Tx) error) error {
 			waiting = nil
 			switch {
 			case g.withdraw(m):
-				return g.t.txError(ErrNotSent, fmt.Errorf("waiting for a transaction: %w", ContextError(ctx)))
+				return g.t.txError(ErrNotSent, fmt.Errorf("waiting for a transaction (a call inside the function of InTx or OnEnd waits for itself): %w", ContextError(ctx)))
 			case g.leaves(m):
 				return g.t.txError(ErrOutcomeUnknown, fmt.Errorf("waiting for the commit: %w", ContextError(ctx)))
 			}

@@ -172,13 +172,14 @@ func (t *tokenCache) replace(ctx context.Context, asked time.Time) {
 // request asks the source. ctx ends with the client.
 func (t *tokenCache) request(ctx context.Context) (settings.Token, error) {
 	token, err := t.config.RequestToken(ctx, t.source)
-	if err == nil {
+	switch {
+	case err == nil:
 		return token, nil
+	case ctx.Err() != nil:
+		return token, ctx.Err()
 	}
 	e := &transport.Error{Code: transport.Authentication, Retriable: true, Text: err.Error(), Err: err}
-	if ctx.Err() == nil {
-		t.handler.Trouble(e)
-	}
+	t.handler.Trouble(e)
 	return token, e
 }
 

@@ -10,6 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	franzoauth "github.com/twmb/franz-go/pkg/sasl/oauth"
+
 	"github.com/avroline/avroline/internal/oauth"
 	"github.com/avroline/avroline/producer/internal/settings"
 	"github.com/avroline/avroline/producer/internal/transport"
@@ -140,6 +142,22 @@ func TestFailingSource(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// TestClosedWhileAsking ends a client that waits for a token. Neither the
+// source nor the broker is to blame.
+func TestClosedWhileAsking(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	cache := &tokenCache{config: &settings.Config{}, source: oauth.SourceFunc(func(ctx context.Context) (settings.Token, error) {
+		cancel()
+		<-ctx.Done()
+		return settings.Token{}, ctx.Err()
+	})} // without a handler, a report of trouble panics
+	_, _, err := login{franzoauth.Oauth(cache.auth), cache.config, cache}.Authenticate(ctx, "broker:9092")
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("%v, want %v", err, context.Canceled)
 	}
 }
 

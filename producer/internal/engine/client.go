@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/avroline/avroline/producer/internal/diagnose"
-	"github.com/avroline/avroline/producer/internal/open"
 	"github.com/avroline/avroline/producer/internal/settings"
 	"github.com/avroline/avroline/producer/internal/transport"
 )
@@ -91,7 +90,7 @@ func newClient(c *Engine, batch int) (*client, error) {
 		k.tx = new(txCounts)
 	}
 	var err error
-	if k.transport, err = open.Client(c.config, batch, k); err != nil {
+	if k.transport, err = c.open(c.config, batch, k); err != nil {
 		if errors.As(err, new(*settings.ConfigError)) {
 			return nil, err
 		}

@@ -40,6 +40,7 @@ type Engine struct {
 	config    *settings.Config
 	callbacks Callbacks
 	hooked    bool // callbacks see every message
+	open      func(c *settings.Config, batch int, h transport.Handler) (transport.Client, error)
 	limit     *limiter
 	count     counters
 	trouble   trouble
@@ -110,7 +111,7 @@ type Callbacks struct {
 // New starts the goroutines of an engine and does not wait for I/O.
 func New(c *settings.Config, callbacks Callbacks) (*Engine, error) {
 	k := &Engine{
-		config: c, callbacks: callbacks, hooked: callbacks.Outcome != nil,
+		config: c, callbacks: callbacks, hooked: callbacks.Outcome != nil, open: open.Client,
 		limit: newLimiter(int64(c.MaxInFlightMessages), c.MaxInFlightBytes),
 		batch: open.BatchBytes(c), loads: map[int]int32{}, renewals: map[*client]*renewal{}, closed: make(chan struct{}),
 	}
@@ -319,8 +320,11 @@ func (e *Engine) takeTurns(old *client) error {
 		}
 		k, err := newClient(e, batch)
 		if err != nil {
-			old.giveUp(lost, err)
-			return withCause(ErrFatal, err)
+			// For example, the process has no file descriptor left. The
+			// settings are not the reason, because they have made a client
+			// before.
+			e.trouble.noteNoClient(err)
+			continue
 		}
 		if lost = e.sendAgain(k, lost); lost == nil {
 			return e.install(old, k)
@@ -547,7 +551,8 @@ func (e *Engine) replace(old *client, batch int) (*client, error) {
 	}
 	k, err := newClient(e, batch)
 	if err != nil {
-		return nil, withCause(ErrFatal, err)
+		e.trouble.noteNoClient(err)
+		return nil, err
 	}
 	e.putInPlace(old, k)
 	old.refuse(errReplaced)

@@ -60,6 +60,13 @@ func (t *trouble) note(err *transport.Error) {
 	t.engine.config.Logger.Warn("client_error", "code", int(err.Code), "err", said)
 }
 
+// noteNoClient notes why no new client can be started. The engine tries again.
+func (t *trouble) noteNoClient(err error) {
+	err = fmt.Errorf("producer: no new client can be started: %w", err)
+	t.last.Store(&err)
+	t.engine.config.Logger.Warn("client_not_replaced", "err", err)
+}
+
 // probe probes the brokers, unless the last probe was a short time ago.
 func (t *trouble) probe() {
 	t.mu.Lock()

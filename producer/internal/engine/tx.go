@@ -61,12 +61,15 @@ func (e *TxError) Unwrap() []error { return []error{e.Outcome, hiddenCause{e.Cau
 // Transactional runs transactions on an engine, one at a time. Transactional is
 // safe for concurrent use.
 type Transactional struct {
-	engine  *Engine
-	turn    chan struct{} // one token; the holder runs the transaction
-	client  *client       // initialised; if nil, the next transaction initialises one. Under turn
-	fenced  error         // if not nil, every later call returns this error. Under turn
-	resumed bool          // Resume answered after the client's start. Under turn
-	doubt   doubt         // the last commit with an unknown outcome. Under turn
+	engine *Engine
+	turn   chan struct{} // one token; the holder runs the transaction
+	client *client       // initialised; if nil, the next transaction initialises one. Under turn
+	fenced error         // if not nil, every later call returns this error. Under turn
+	// noClient says why the last attempt to replace the client failed. Under
+	// turn.
+	noClient error
+	resumed  bool  // Resume answered after the client's start. Under turn
+	doubt    doubt // the last commit with an unknown outcome. Under turn
 	// unknownTopic is the time since which the coordinator does not know the
 	// topic of an offset. Zero: it does. Under turn.
 	unknownTopic time.Time

@@ -106,7 +106,9 @@ func (t *Transactional) readyClient(ctx context.Context) (*client, error) {
 	}
 	if k.refusal.Load() != nil || k.batch > t.engine.smallestBatch() {
 		if k = t.replaceClient(k, errReplaced); k == nil {
-			return nil, t.txError(ErrNotSent, ErrClosed)
+			failed := t.txError(ErrNotSent, t.noClient)
+			failed.Retriable = !errors.Is(t.noClient, ErrClosed)
+			return nil, failed
 		}
 	}
 	if k == t.client {
@@ -273,8 +275,8 @@ func (t *Transactional) abort(ctx context.Context, k *client, tx *Tx) bool {
 }
 
 // replaceClient replaces a client and counts the messages of its transaction as
-// not sent. replaceClient returns the new client, or nil if the producer is
-// closed.
+// not sent. replaceClient returns the new client, or nil for the reason in
+// noClient.
 func (t *Transactional) replaceClient(k *client, why error) *client {
 	return t.replaceClientAs(k, why, &t.engine.count.notSent)
 }
@@ -284,8 +286,8 @@ func (t *Transactional) replaceClientAs(k *client, why error, outcome *atomic.In
 	t.countMessages(k, outcome)
 	t.client = nil
 	fresh, err := t.engine.replace(k, t.engine.smallestBatch())
+	t.noClient = err
 	if err != nil {
-		t.engine.config.Logger.Error("client_not_replaced", "err", err)
 		return nil
 	}
 	return fresh

@@ -29,9 +29,9 @@ type groupPartition struct {
 	processor.Partition
 }
 
-// sourceID stands for the sources of one option. The field makes each id a
-// different pointer.
-type sourceID struct{ _ byte }
+// sourceID stands for the sources of one option. Two options may have the same
+// name.
+type sourceID struct{ name string }
 
 // sourceShard is a shard of a source.
 type sourceShard struct {
@@ -101,13 +101,17 @@ func (l *levels) register(m metric.Meter) error {
 				observe(n, semconv.MessagingConsumerGroupName(group))
 			}
 		}),
-		gauge(metricSourceLag, "{item}", "Items that are not published, as the sum of all sources by shard.", func(observe func(int64, ...attribute.KeyValue)) {
-			byShard := map[int]int64{}
-			for key, items := range l.source {
-				byShard[key.shard] += items
+		gauge(metricSourceLag, "{item}", "Items of a source that are not published.", func(observe func(int64, ...attribute.KeyValue)) {
+			type label struct {
+				name  string
+				shard int
 			}
-			for shard, items := range byShard {
-				observe(items, keyShard.Int(shard))
+			sums := map[label]int64{}
+			for key, items := range l.source {
+				sums[label{key.source.name, key.shard}] += items
+			}
+			for l, items := range sums {
+				observe(items, keySource.String(l.name), keyShard.Int(l.shard))
 			}
 		}),
 	)

@@ -59,6 +59,7 @@ const (
 	keyOperation     = attribute.Key("avroline.registry.operation")
 	keyOrigin        = attribute.Key("avroline.registry.origin") // memory, disk, registry
 	keyURLs          = attribute.Key("avroline.registry.urls")   // URLs that were tried
+	keySource        = attribute.Key("avroline.source.name")
 	keyShard         = attribute.Key("avroline.source.shard")
 	keyItems         = attribute.Key("avroline.source.items")
 	keyBad           = attribute.Key("avroline.message.bad") // true if the message went to the bad handler

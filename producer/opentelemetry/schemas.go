@@ -114,14 +114,14 @@ func (t *Telemetry) Serde() serde.CommonOption {
 }
 
 // Source returns an option for sources. The option makes a span for each
-// transaction, and records the metrics of the items. Package outbox accepts the
-// option in WithSource.
-func (t *Telemetry) Source() source.Option {
-	shard := func(n int) metric.MeasurementOption { return metric.WithAttributes(keyShard.Int(n)) }
-	id := new(sourceID)
+// transaction, and records the metrics of the items. name tells the sources of
+// a program apart, in the attribute avroline.source.name. Package outbox
+// accepts the option in WithSource.
+func (t *Telemetry) Source(name string) source.Option {
+	id := &sourceID{valid(name)}
 	return source.WithHooks(source.Hooks{
 		StartTransaction: func(ctx context.Context, n int) context.Context {
-			ctx, span := t.tracer.Start(ctx, spanSource, trace.WithAttributes(keyShard.Int(n)))
+			ctx, span := t.tracer.Start(ctx, spanSource, trace.WithAttributes(keySource.String(id.name), keyShard.Int(n)))
 			return context.WithValue(context.WithValue(ctx, sourceKey{}, span), weakParent{}, true)
 		},
 		Committed: func(ctx context.Context, c source.Commit) {
@@ -129,7 +129,7 @@ func (t *Telemetry) Source() source.Option {
 				span.SetAttributes(keyItems.Int(c.Items))
 				span.End()
 			}
-			t.metrics.sourceItems.Add(ctx, int64(c.Items), shard(c.Shard))
+			t.metrics.sourceItems.Add(ctx, int64(c.Items), metric.WithAttributes(keySource.String(id.name), keyShard.Int(c.Shard)))
 		},
 		Aborted: func(ctx context.Context, _ int, err error) {
 			if span, ok := ctx.Value(sourceKey{}).(trace.Span); ok {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/avroline/avroline/codegen"
 	"github.com/avroline/avroline/internal/schemagen"
+	"github.com/avroline/avroline/internal/vectortest"
 )
 
 // wantGofmt fails the test if gofmt would change a generated file.
@@ -55,11 +56,7 @@ func TestGofmtChangesNothing(t *testing.T) {
 	})
 	t.Run("real", func(t *testing.T) {
 		t.Parallel()
-		names, err := filepath.Glob("../../shared/vectors/avsc/*.avsc")
-		if err != nil || len(names) == 0 {
-			t.Skip("no schemas of others beside the repository")
-		}
-		for _, name := range names {
+		for _, name := range vectortest.Schemas(t) {
 			text, err := os.ReadFile(name)
 			if err != nil {
 				t.Fatal(err)

@@ -20,6 +20,7 @@ import (
 	"github.com/avroline/avroline/internal/avsc"
 	"github.com/avroline/avroline/internal/avscfile"
 	"github.com/avroline/avroline/internal/local"
+	"github.com/avroline/avroline/internal/vectortest"
 )
 
 // need checks that programs are installed. If a program is missing, need skips
@@ -101,13 +102,9 @@ func repository(t *testing.T) string {
 // there are 80 types, and returns their folder.
 func manySchemas(t *testing.T) string {
 	t.Helper()
-	names, err := filepath.Glob(filepath.Join(repository(t), "..", "shared", "vectors", "avsc", "*.avsc"))
-	if err != nil || len(names) == 0 {
-		t.Skip("the outside vectors are not there")
-	}
 	dir := t.TempDir()
 	types := 0
-	for _, name := range names {
+	for _, name := range vectortest.Schemas(t) {
 		if types >= 80 {
 			break
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/avroline/avroline/internal/avrosample"
 	"github.com/avroline/avroline/internal/avsc"
 	"github.com/avroline/avroline/internal/schemagen"
+	"github.com/avroline/avroline/internal/vectortest"
 	"github.com/avroline/avroline/serde"
 )
 
@@ -56,20 +57,18 @@ func TestSamplesAreReadable(t *testing.T) {
 	for seed := range uint64(300) {
 		made += wantReadable(t, "random", schemagen.Any(rand.New(rand.NewPCG(seed, 0)), 30).Within("s").JSON())
 	}
-	names, err := filepath.Glob("../../../shared/vectors/avsc/*.avsc")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range names {
-		text, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		made += wantReadable(t, filepath.Base(name), string(text))
-	}
 	if made < 1000 {
 		t.Errorf("only %d samples were made", made)
 	}
+	t.Run("vectors", func(t *testing.T) {
+		for _, name := range vectortest.Schemas(t) {
+			text, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			wantReadable(t, filepath.Base(name), string(text))
+		}
+	})
 }
 
 // TestDocsSayWhatAValueIs checks the examples, bounds and kinds of text that

@@ -22,6 +22,7 @@ import (
 	"github.com/avroline/avroline/internal/catalog"
 	"github.com/avroline/avroline/internal/check"
 	"github.com/avroline/avroline/internal/schemagen"
+	"github.com/avroline/avroline/internal/vectortest"
 )
 
 // parse parses sources. Each source is one file.
@@ -395,12 +396,8 @@ func TestTopics(t *testing.T) {
 // TestVectors makes the catalog of each schema of the external test vectors.
 func TestVectors(t *testing.T) {
 	t.Parallel()
-	names, err := filepath.Glob("../../../shared/vectors/avsc/*.avsc")
-	if err != nil {
-		t.Fatal(err)
-	}
 	made := 0
-	for _, name := range names {
+	for _, name := range vectortest.Schemas(t) {
 		text, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)

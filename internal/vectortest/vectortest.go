@@ -27,6 +27,17 @@ func Path(t testing.TB, name string) string {
 	return p
 }
 
+// Schemas returns the paths of the schema files of the vectors. If the vectors
+// are missing, Schemas skips the test.
+func Schemas(t testing.TB) []string {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join(Path(t, "avsc"), "*.avsc"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names
+}
+
 // beside returns the nearest folder called shared in a folder above the test.
 func beside(t testing.TB) string {
 	t.Helper()

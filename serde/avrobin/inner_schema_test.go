@@ -11,6 +11,7 @@ import (
 
 	"github.com/avroline/avroline/internal/avsc"
 	"github.com/avroline/avroline/internal/schemagen"
+	"github.com/avroline/avroline/internal/vectortest"
 	"github.com/avroline/avroline/serde/avrobin"
 )
 
@@ -101,17 +102,15 @@ func TestInnerSchema(t *testing.T) {
 		}
 		wantInner(t, s)
 	}
-	names, err := filepath.Glob("../../../shared/vectors/avsc/*.avsc")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range names {
-		text, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
+	t.Run("vectors", func(t *testing.T) {
+		for _, name := range vectortest.Schemas(t) {
+			text, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if s, err := avsc.Parse(filepath.Base(name), text); err == nil { // others are invalid or need more files
+				wantInner(t, s)
+			}
 		}
-		if s, err := avsc.Parse(filepath.Base(name), text); err == nil { // others are invalid or need more files
-			wantInner(t, s)
-		}
-	}
+	})
 }

@@ -262,10 +262,11 @@ func orNull(s string) *string {
 }
 
 func clip(s string) string {
+	s = clean(s)
 	if len(s) > 40 {
-		s = s[:40] + "…"
+		s = strings.ToValidUTF8(s[:40], "") + "…"
 	}
-	return clean(s)
+	return s
 }
 
 // visitor returns a stable name for an address and a user agent. The name

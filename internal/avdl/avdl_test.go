@@ -251,3 +251,15 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// TestLongWord checks that a message cuts a long word between characters.
+func TestLongWord(t *testing.T) {
+	t.Parallel()
+	for n := range 4 {
+		word := strings.Repeat("a", n) + strings.Repeat("é", 40)
+		mistakes := avdl.Parse("t.avdl", []byte("schema int "+word+";")).Source.Mistakes
+		if text := mistakes.Error(); strings.Contains(text, `\x`) || !strings.Contains(text, "…") {
+			t.Errorf("%q: %s", word, text)
+		}
+	}
+}

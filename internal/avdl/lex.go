@@ -43,7 +43,7 @@ func (t token) describe() string {
 	case t.kind == text:
 		return "a string"
 	case len(t.s) > 40:
-		return strconv.Quote(t.s[:40]) + "…"
+		return strconv.Quote(strings.ToValidUTF8(t.s[:40], "")) + "…"
 	}
 	return strconv.Quote(t.s)
 }

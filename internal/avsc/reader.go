@@ -403,11 +403,7 @@ func isWordByte(c byte) bool {
 func quote(s string) string {
 	const most = 60
 	if len(s) > most {
-		n := most
-		for n > 0 && !utf8.RuneStart(s[n]) {
-			n--
-		}
-		return strconv.Quote(s[:n]) + "…"
+		return strconv.Quote(strings.ToValidUTF8(s[:most], "")) + "…"
 	}
 	return strconv.Quote(s)
 }

@@ -135,7 +135,7 @@ func printable(key string) string {
 		return '?'
 	}, key)
 	if len(key) > most {
-		return key[:most] + "…"
+		return strings.ToValidUTF8(key[:most], "") + "…"
 	}
 	return key
 }

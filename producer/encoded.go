@@ -7,8 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/avroline/avroline/producer/internal/engine"
 	"github.com/avroline/avroline/producer/internal/settings"
 	"github.com/avroline/avroline/serde"
@@ -80,11 +78,9 @@ func (t *Topic[R]) encodeAlone(ctx context.Context, serializer *serde.Serializer
 		return e, err
 	}
 	if t.options.eventID {
-		id, err := uuid.NewV7()
-		if err != nil {
-			return e, fmt.Errorf("event id: %w", err)
+		if err := s.addEventID(); err != nil {
+			return e, err
 		}
-		s.headers = append(s.headers, serde.Header{Key: eventIDHeader, Value: []byte(id.String())})
 	}
 	e = Encoded{Topic: t.name, Timestamp: s.timestamp, Partition: m.Partition, Headers: cloneHeaders(s.ids.dropForeign(s.headers))}
 	if s.message.Key != nil {
@@ -173,6 +169,3 @@ func (e Encoded) publish(ctx context.Context, p *publisher, future *Future) erro
 	}
 	return err
 }
-
-// Number returns the named partition. For the zero Partition it returns false.
-func (p Partition) Number() (int32, bool) { return p.plus1 - 1, p.plus1 != 0 }

@@ -39,6 +39,9 @@ type Partition struct{ plus1 int32 }
 // partitioner.
 func ToPartition(n int32) Partition { return Partition{n + 1} }
 
+// Number returns the named partition. For the zero Partition it returns false.
+func (p Partition) Number() (int32, bool) { return p.plus1 - 1, p.plus1 != 0 }
+
 // outgoing is a message on its way to the engine. A pool keeps the memory.
 type outgoing struct {
 	bound     *boundTopic
@@ -158,8 +161,8 @@ func (s *outgoing) schema(ctx context.Context, b *serde.Binding, r avrobin.Recor
 }
 
 // copyForeign takes the result of a user function that appends to mine. If the
-// result has other memory, the user may keep and reuse that memory. Then own
-// copies the result, because our slice goes back to the pool.
+// result has other memory, the user may keep and reuse that memory. Then
+// copyForeign copies the result, because our slice goes back to the pool.
 func copyForeign[T any](mine, made []T) []T {
 	if unsafe.SliceData(mine) == unsafe.SliceData(made) {
 		return made

@@ -227,15 +227,23 @@ func (s *outgoing) send(ctx context.Context, block bool) error {
 // eventIDHeader is the name of the header that [WithEventID] adds.
 const eventIDHeader = "event-id"
 
+// addEventID adds the header of [WithEventID].
+func (s *outgoing) addEventID() error {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return fmt.Errorf("event id: %w", err)
+	}
+	s.headers = append(s.headers, serde.Header{Key: eventIDHeader, Value: []byte(id.String())})
+	return nil
+}
+
 // finish adds the parts that all records share: the event id, the headers of
 // the hooks and the timestamp. Without a timestamp, the client sets the time.
 func (s *outgoing) finish(ctx context.Context) error {
 	if s.bound.options.eventID {
-		id, err := uuid.NewV7()
-		if err != nil {
-			return fmt.Errorf("event id: %w", err)
+		if err := s.addEventID(); err != nil {
+			return err
 		}
-		s.headers = append(s.headers, serde.Header{Key: eventIDHeader, Value: []byte(id.String())})
 	}
 	if s.hooked != nil {
 		s.hooked.begin(ctx, s)

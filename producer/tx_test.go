@@ -82,7 +82,7 @@ func (w *kafkaEnv) committed(topic string) []event {
 
 // waitForMarkers waits until the brokers have written the markers, because the
 // coordinator answers a commit before the markers are in the log. If a test
-// leaves a transaction open, decided does not wait.
+// leaves a transaction open, waitForMarkers does not wait.
 func (w *kafkaEnv) waitForMarkers(topic string) {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(w.t.Context(), 3*time.Second)

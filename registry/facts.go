@@ -10,8 +10,8 @@ import (
 	"github.com/avroline/avroline/registry/internal/rest"
 )
 
-// fromDiskOrLoad answers from the disk. If the disk has no answer, recorded
-// calls load and stores the result on the disk.
+// fromDiskOrLoad answers from the disk. If the disk has no answer,
+// fromDiskOrLoad calls load and stores the result on the disk.
 func fromDiskOrLoad(c *Client, w *rest.Work, f cache.Fact, load func() (Version, error)) (Version, error) {
 	var v Version
 	if c.disk.Load(f, &v) {

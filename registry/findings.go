@@ -209,9 +209,9 @@ func readFindings(words string) []compat.Finding {
 	return found
 }
 
-// mergeFindings returns the registry's findings. If our findings contain the
-// same finding, merge adds its details. If the registry gave no findings, merge
-// returns ours.
+// mergeFindings returns the registry's findings, with the details of our
+// findings where they are the same. If the registry gave no findings,
+// mergeFindings returns ours.
 func mergeFindings(said, ours []compat.Finding) []compat.Finding {
 	if len(said) == 0 {
 		return ours

@@ -81,16 +81,16 @@ func (t *txCounts) takeAll() (delivered, failed int64, err error) {
 }
 
 // newClient starts a client. It does not wait for the network.
-func newClient(c *Engine, batch int) (*client, error) {
-	k := &client{engine: c, batch: batch}
+func newClient(e *Engine, batch int) (*client, error) {
+	k := &client{engine: e, batch: batch}
 	k.chunks.New = func() any { return new(chunk) }
 	k.queues.Store(new([]*queue))
-	k.events.calls = c.deliverer.batch()
-	if c.config.TransactionalID != "" {
+	k.events.calls = e.deliverer.batch()
+	if e.config.TransactionalID != "" {
 		k.tx = new(txCounts)
 	}
 	var err error
-	if k.transport, err = c.open(c.config, batch, k); err != nil {
+	if k.transport, err = e.open(e.config, batch, k); err != nil {
 		if errors.As(err, new(*settings.ConfigError)) {
 			return nil, err
 		}

@@ -127,16 +127,7 @@ func (e *Engine) Close(ctx context.Context) error {
 	destroyed := make(chan struct{})
 	go func() {
 		defer close(destroyed)
-		e.background.Wait() // look-ups use the client
-		e.mu.Lock()
-		all := e.clients
-		e.mu.Unlock()
-		for _, k := range all {
-			k.giveUp(k.takeLost(), ErrClosed)
-			k.writeOff(ErrClosed)
-		}
-		e.deliverer.deliver(nil)
-		forAll(all, (*client).close)
+		e.destroyClients()
 	}()
 	select {
 	case <-destroyed:
@@ -155,6 +146,21 @@ func (e *Engine) Close(ctx context.Context) error {
 	e.config.CloseLog()
 	e.result = e.account(why, stuck)
 	return e.result
+}
+
+// destroyClients waits for the background work, gives every remaining message
+// its outcome, and ends the delivery goroutine and the clients.
+func (e *Engine) destroyClients() {
+	e.background.Wait() // look-ups use the client
+	e.mu.Lock()
+	all := e.clients
+	e.mu.Unlock()
+	for _, k := range all {
+		k.giveUp(k.takeLost(), ErrClosed)
+		k.writeOff(ErrClosed)
+	}
+	e.deliverer.deliver(nil)
+	forAll(all, (*client).close)
 }
 
 // lastCallback waits for the delivery goroutine. After the end of ctx,

@@ -101,8 +101,8 @@ type deliverer struct {
 	finished bool
 }
 
-func newDeliverer(c *Engine) *deliverer {
-	d := &deliverer{engine: c, wake: make(chan struct{}, 1), ended: make(chan struct{}), maxWaiting: int64(c.config.MaxWaitingCallbacks)}
+func newDeliverer(e *Engine) *deliverer {
+	d := &deliverer{engine: e, wake: make(chan struct{}, 1), ended: make(chan struct{}), maxWaiting: int64(e.config.MaxWaitingCallbacks)}
 	d.pool.New = func() any { return new(outcomes) }
 	go d.run()
 	return d
@@ -220,23 +220,23 @@ func (e *Engine) callOutcome(o *outcome, d Delivery) {
 // callRest handles the outcomes of b from d.next on. After a panic of a
 // callback, callRest reports the panic and returns early.
 func (d *deliverer) callRest(b *outcomes) {
-	var telling *outcome
+	var current *outcome
 	defer func() {
-		if telling == nil {
+		if current == nil {
 			return
 		}
 		if v := recover(); v != nil { // nil: runtime.Goexit
-			d.engine.ReportFailure(telling.delivery(), &PanicError{"the callback of topic " + telling.queue.topic.name, v, debug.Stack()})
+			d.engine.ReportFailure(current.delivery(), &PanicError{"the callback of topic " + current.queue.topic.name, v, debug.Stack()})
 		}
-		d.releaseHeld(telling)
+		d.releaseHeld(current)
 	}()
 	for d.next < len(b.list) {
-		telling = &b.list[d.next]
+		current = &b.list[d.next]
 		d.next++
 		d.called.Add(1)
-		d.callBack(telling)
-		d.releaseHeld(telling)
-		telling = nil
+		d.callBack(current)
+		d.releaseHeld(current)
+		current = nil
 	}
 }
 

@@ -110,25 +110,25 @@ type Callbacks struct {
 
 // New starts the goroutines of an engine and does not wait for I/O.
 func New(c *settings.Config, callbacks Callbacks) (*Engine, error) {
-	k := &Engine{
+	e := &Engine{
 		config: c, callbacks: callbacks, hooked: callbacks.Outcome != nil, open: open.Client,
 		limit: newLimiter(int64(c.MaxInFlightMessages), c.MaxInFlightBytes),
 		batch: open.BatchBytes(c), loads: map[int]int32{}, renewals: map[*client]*renewal{}, closed: make(chan struct{}),
 	}
-	k.trouble.engine = k
+	e.trouble.engine = e
 	alive, die := context.WithCancelCause(context.Background())
-	k.alive, k.die = alive, func() { die(ErrClosed) }
-	k.replacing, k.stop = context.WithCancel(context.Background())
-	k.deliverer = newDeliverer(k)
-	if _, err := k.slotLocked(k.batch); err != nil {
-		k.die()
-		k.stop()
-		k.deliverer.deliver(nil)
+	e.alive, e.die = alive, func() { die(ErrClosed) }
+	e.replacing, e.stop = context.WithCancel(context.Background())
+	e.deliverer = newDeliverer(e)
+	if _, err := e.slotLocked(e.batch); err != nil {
+		e.die()
+		e.stop()
+		e.deliverer.deliver(nil)
 		return nil, err
 	}
-	k.background.Go(k.refreshTopics)
-	k.background.Go(k.watchProgress)
-	return k, nil
+	e.background.Go(e.refreshTopics)
+	e.background.Go(e.watchProgress)
+	return e, nil
 }
 
 // Err returns nil while the engine can publish. Otherwise Err returns the fatal
@@ -217,7 +217,7 @@ func (e *Engine) main() *client {
 }
 
 // clientFailed handles a fatal error of a client. Any goroutine may call
-// failed.
+// clientFailed.
 func (e *Engine) clientFailed(k *client, cause *transport.Error, err error) {
 	switch {
 	case k.tx != nil: // Transactional replaces the client
@@ -277,7 +277,7 @@ func (e *Engine) renew(old *client) *renewal {
 }
 
 // renewLocked is renew under mu. A client that is not installed is not replaced
-// here: either the client has a successor already, or takeTurns is still
+// here: either the client has a successor already, or startSuccessor is still
 // sending messages again to the client and sees its end.
 func (e *Engine) renewLocked(old *client) *renewal {
 	if r := e.renewals[old]; r != nil {
@@ -291,7 +291,7 @@ func (e *Engine) renewLocked(old *client) *renewal {
 	e.renewals[old] = r
 	begun := e.spawnLocked(e.replacing, func() {
 		defer close(r.done)
-		if r.err = e.takeTurns(old); r.err != nil && e.replacing.Err() == nil {
+		if r.err = e.startSuccessor(old); r.err != nil && e.replacing.Err() == nil {
 			e.fatal.CompareAndSwap(nil, &r.err)
 			e.limit.close(r.err)
 		}
@@ -303,8 +303,9 @@ func (e *Engine) renewLocked(old *client) *renewal {
 	return r
 }
 
-// takeTurns starts new clients until a client takes messages.
-func (e *Engine) takeTurns(old *client) error {
+// startSuccessor starts new clients until a client has taken the lost messages
+// of the old client, and installs this client.
+func (e *Engine) startSuccessor(old *client) error {
 	why := *old.refusal.Load()
 	e.emptyClient(old, why)
 	lost := inOrder(old.takeLost(), nil)

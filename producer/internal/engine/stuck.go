@@ -48,7 +48,7 @@ func (p *progress) notMoving(now time.Time, after time.Duration) []*queue {
 // lend lends all slots of a partition except its share. The oldest messages
 // lend first, because they get their outcome first.
 func (k *client) lend(q *queue) {
-	c, t := k.engine, &k.events
+	e, t := k.engine, &k.events
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	q.mu.Lock()
@@ -61,7 +61,7 @@ func (k *client) lend(q *queue) {
 			own++
 		}
 	})
-	n := min(own-max(1, c.limit.maxMessages/keptShare), c.limit.maxMessages-c.lent.Load())
+	n := min(own-max(1, e.limit.maxMessages/keptShare), e.limit.maxMessages-e.lent.Load())
 	if t.closed || n <= 0 {
 		q.stuck.Store(lent > 0)
 		return
@@ -74,11 +74,11 @@ func (k *client) lend(q *queue) {
 			bytes += e.bytes
 		}
 	})
-	c.lent.Add(n)
-	c.lentBytes.Add(bytes)
+	e.lent.Add(n)
+	e.lentBytes.Add(bytes)
 	q.stuck.Store(true)
-	c.config.Logger.Warn("partition_stuck", "topic", q.topic.name, "partition", q.partition, "messages", own+lent)
-	c.limit.release(n, bytes)
+	e.config.Logger.Warn("partition_stuck", "topic", q.topic.name, "partition", q.partition, "messages", own+lent)
+	e.limit.release(n, bytes)
 }
 
 // each calls f with the entries without an outcome, oldest first. Under both

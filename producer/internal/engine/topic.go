@@ -88,11 +88,11 @@ const (
 
 // Topic returns the topic with a name.
 func (e *Engine) Topic(name string) *Topic {
-	if s, ok := e.topics.Load(name); ok {
-		return s.(*Topic)
+	if t, ok := e.topics.Load(name); ok {
+		return t.(*Topic)
 	}
-	s, _ := e.topics.LoadOrStore(name, &Topic{engine: e, name: name})
-	return s.(*Topic)
+	t, _ := e.topics.LoadOrStore(name, &Topic{engine: e, name: name})
+	return t.(*Topic)
 }
 
 // find returns the route and looks up the topic on first use. Callers share one
@@ -221,8 +221,8 @@ func (e *Engine) checkTopics(now time.Time) {
 	}
 	asked := 0
 	for _, q := range e.progress.notMoving(now, checkAfter) {
-		s := e.Topic(q.topic.name)
-		last := s.checked.Load()
+		t := e.Topic(q.topic.name)
+		last := t.checked.Load()
 		if asked == checksAtOnce || last != 0 && e.now()-last < int64(checkAfter) {
 			continue
 		}
@@ -230,13 +230,13 @@ func (e *Engine) checkTopics(now time.Time) {
 		if err != nil {
 			return
 		}
-		s.checked.Store(e.now())
+		t.checked.Store(e.now())
 		asked++
-		switch _, err := k.partitions(e.alive, s.name, watchEvery); {
+		switch _, err := k.partitions(e.alive, t.name, watchEvery); {
 		case err == nil:
-			s.missing.Store(nil)
+			t.missing.Store(nil)
 		case codeOf(err) == transport.UnknownTopicOrPartition:
-			s.setMissing(e.unknownTopic(s.name))
+			t.setMissing(e.unknownTopic(t.name))
 		}
 	}
 }
@@ -358,7 +358,7 @@ func (e *Engine) countLocked(t *Topic, slot int, partitions int32) {
 
 // refreshTopics looks regularly for added partitions and changed limits. If a
 // limit falls below the client's batch.size, the limit applies to single
-// messages at once. Batches follow the limit in the next producer.
+// messages at once. Batches follow when brokers refuse a batch, see lowerBatch.
 func (e *Engine) refreshTopics() {
 	tick := time.NewTicker(e.config.MetadataMaxAge)
 	defer tick.Stop()
@@ -369,9 +369,9 @@ func (e *Engine) refreshTopics() {
 			return
 		}
 		e.topics.Range(func(_, value any) bool {
-			s := value.(*Topic)
-			if r := s.route.Load(); r != nil && e.alive.Err() == nil {
-				s.refresh(r)
+			t := value.(*Topic)
+			if r := t.route.Load(); r != nil && e.alive.Err() == nil {
+				t.refresh(r)
 			}
 			return true
 		})

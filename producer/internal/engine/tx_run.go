@@ -189,33 +189,7 @@ func (t *Transactional) commit(ctx context.Context, k *client, tx *Tx, took time
 	// later.
 	var kerr *transport.Error
 	if reported && k.tx.clean() {
-		refused := errors.As(err, &kerr) && kerr.AbortRequired && t.abort(ctx, k, tx)
-		late := t.engine.config.TransactionTimeout
-		switch {
-		case refused: // the abort succeeded, so there was no commit
-			return t.afterAbort(ctx, tx, took, err)
-		case errors.Is(t.classifyFence(kerr, tx), ErrTxTimedOut) && asked >= late: // timed out before the commit request
-			t.replaceClient(k, err)
-			return t.afterAbort(ctx, tx, took, err)
-		}
-		messages, _, _ := k.tx.peek()
-		t.replaceClientAs(k, err, &t.engine.count.unknown)
-		cause := err
-		if end := t.classifyFence(kerr, tx); end != nil {
-			cause = withCause(end, err)
-			if errors.Is(end, ErrFenced) {
-				cause = &fencedError{err}
-				t.fenced = cause
-			}
-		}
-		if ctx.Err() != nil {
-			cause = t.engine.trouble.explain(cause)
-		}
-		t.doubt = doubt{open: true, messages: messages}
-		if t.engine.callbacks.Resume == nil || t.fenced != nil || ctx.Err() != nil {
-			return false, t.txError(ErrOutcomeUnknown, cause)
-		}
-		return t.resolveDoubt(ctx, tx, took, cause, err)
+		return t.afterCommitRequest(ctx, k, tx, took, asked, err)
 	}
 	_, _, report := k.tx.peek()
 	failed := new(MessageError)
@@ -232,6 +206,40 @@ func (t *Transactional) commit(ctx context.Context, k *client, tx *Tx, took time
 		}
 	}
 	return t.afterAbort(ctx, tx, took, err)
+}
+
+// afterCommitRequest decides about a commit that the client may have asked the
+// coordinator for, and that failed with err. asked is how long the transaction
+// was open when the client asked.
+func (t *Transactional) afterCommitRequest(ctx context.Context, k *client, tx *Tx, took, asked time.Duration, err error) (again bool, _ error) {
+	var kerr *transport.Error
+	refused := errors.As(err, &kerr) && kerr.AbortRequired && t.abort(ctx, k, tx)
+	late := t.engine.config.TransactionTimeout
+	switch {
+	case refused: // the abort succeeded, so there was no commit
+		return t.afterAbort(ctx, tx, took, err)
+	case errors.Is(t.classifyFence(kerr, tx), ErrTxTimedOut) && asked >= late: // timed out before the commit request
+		t.replaceClient(k, err)
+		return t.afterAbort(ctx, tx, took, err)
+	}
+	messages, _, _ := k.tx.peek()
+	t.replaceClientAs(k, err, &t.engine.count.unknown)
+	cause := err
+	if end := t.classifyFence(kerr, tx); end != nil {
+		cause = withCause(end, err)
+		if errors.Is(end, ErrFenced) {
+			cause = &fencedError{err}
+			t.fenced = cause
+		}
+	}
+	if ctx.Err() != nil {
+		cause = t.engine.trouble.explain(cause)
+	}
+	t.doubt = doubt{open: true, messages: messages}
+	if t.engine.callbacks.Resume == nil || t.fenced != nil || ctx.Err() != nil {
+		return false, t.txError(ErrOutcomeUnknown, cause)
+	}
+	return t.resolveDoubt(ctx, tx, took, cause, err)
 }
 
 // abort ends a transaction without a commit request, and counts its messages as

@@ -36,7 +36,8 @@ type Observer struct {
 	End   func(ctx context.Context, r Request, e Response)
 }
 
-// attemptCount counts the attempts of a request. A nil tally counts nothing.
+// attemptCount counts the attempts of a request. A nil attemptCount counts
+// nothing.
 type attemptCount struct {
 	attempts int
 	urls     []string

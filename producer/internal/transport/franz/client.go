@@ -182,8 +182,8 @@ func (c *client) TestFatalError(reason string) {
 
 // failIfFinal ends the client if the error of a message is final, because kgo
 // then returns the same error for every later message. With a transactional id,
-// failed marks the transaction instead, because the transaction can only be
-// aborted.
+// failIfFinal marks the transaction instead, because the transaction can only
+// be aborted.
 func (c *client) failIfFinal(err error) {
 	e := convert(err)
 	if c.config.TransactionalID != "" {

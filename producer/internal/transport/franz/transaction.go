@@ -28,7 +28,7 @@ type transaction struct {
 	groups  map[string]bool // groups with offsets in the transaction
 	group   string          // the last group with offsets, of this or the last transaction
 	sent    bool            // SendOffsets was called in the transaction
-	early   chan struct{}   // closed when addEarly has ended; nil if it has not begun
+	early   chan struct{}   // closed when the goroutine of begun has ended; nil without it
 	running *operation      // the commit or abort that still runs after its call was cancelled
 	aux     *kgo.Client     // for offset requests, made on first use
 	closed  bool
@@ -231,16 +231,36 @@ func (t *transaction) sendOffsets(ctx context.Context, offsets []transport.Group
 	}
 	if t.produced.Load() {
 		// Offsets usually come after the last message, so the messages leave
-		// now. Not earlier: the coordinator would refuse, for now, to add a
-		// partition while it adds the group.
+		// now. They do not leave earlier, because the coordinator would refuse
+		// to add a partition while it adds the group.
 		t.client.background.Go(func() {
 			t.client.linger.settle()
 			_ = t.client.kgo.Flush(context.Background()) // CommitTransaction reports what fails
 		})
 	}
+	req := offsetsRequest(offsets, member)
+	req.TransactionalID, req.ProducerID, req.ProducerEpoch = t.client.config.TransactionalID, id, epoch
+	return whileConcurrent(ctx, func() error {
+		resp, err := req.RequestWith(ctx, bounded{aux})
+		if err != nil {
+			return err
+		}
+		for _, topic := range resp.Topics {
+			for _, p := range topic.Partitions {
+				if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
+					return offsetError(err)
+				}
+			}
+		}
+		return nil
+	})
+}
+
+// offsetsRequest returns the request for offsets of a group. The request does
+// not yet name the producer.
+func offsetsRequest(offsets []transport.GroupOffset, member transport.GroupMember) *kmsg.TxnOffsetCommitRequest {
 	req := kmsg.NewPtrTxnOffsetCommitRequest()
-	req.TransactionalID, req.Group = t.client.config.TransactionalID, member.Group
-	req.ProducerID, req.ProducerEpoch = id, epoch
+	req.Group = member.Group
 	req.MemberID, req.Generation = member.MemberID, member.Generation
 	if member.MemberID == "" && member.Generation == 0 {
 		req.Generation = -1 // without a member
@@ -262,20 +282,7 @@ func (t *transaction) sendOffsets(ctx context.Context, offsets []transport.Group
 		p.Partition, p.Offset, p.LeaderEpoch = o.Partition, o.Offset, o.LeaderEpoch
 		req.Topics[i].Partitions = append(req.Topics[i].Partitions, p)
 	}
-	return whileConcurrent(ctx, func() error {
-		resp, err := req.RequestWith(ctx, bounded{aux})
-		if err != nil {
-			return err
-		}
-		for _, topic := range resp.Topics {
-			for _, p := range topic.Partitions {
-				if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
-					return offsetError(err)
-				}
-			}
-		}
-		return nil
-	})
+	return req
 }
 
 // offsetError adds the consequence to a refused commit of offsets. The

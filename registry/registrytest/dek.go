@@ -1,10 +1,12 @@
 package registrytest
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -41,12 +43,16 @@ func newKeyStore() *keyStore {
 	return &keyStore{keks: map[string]*contract.KEK{}, deks: map[dekKey][]*dek{}}
 }
 
-func noKEK(name string) *problem {
+func noKey(name string) *problem {
 	return &problem{http.StatusNotFound, 40470, fmt.Sprintf("Key '%s' not found", name)}
 }
 
-func noDEK(subject string) *problem {
-	return &problem{http.StatusNotFound, 40471, fmt.Sprintf("Key '%s' not found", subject)}
+func keyExists(name string) *problem {
+	return &problem{http.StatusConflict, 40971, fmt.Sprintf("Key '%s' already exists; use a different value", name)}
+}
+
+func notSoftDeleted(name string) *problem {
+	return &problem{http.StatusNotFound, 40471, fmt.Sprintf("Key '%s' was not deleted first before being permanently deleted", name)}
 }
 
 // routes adds the DEK registry's part of the API.
@@ -77,7 +83,7 @@ func (k *keyStore) kek(r *http.Request) (*contract.KEK, error) {
 	if kek := k.keks[name]; kek != nil && (!kek.Deleted || boolParam(r, "deleted") || r.Method == http.MethodDelete) {
 		return kek, nil
 	}
-	return nil, noKEK(name)
+	return nil, noKey(name)
 }
 
 func (k *keyStore) listKEKs(r *http.Request) (any, error) {
@@ -99,12 +105,16 @@ func (k *keyStore) postKEK(r *http.Request) (any, error) {
 	switch old := k.keks[kek.Name]; {
 	case kek.Name == "" || kek.KMSType == "" || kek.KMSKeyID == "":
 		return nil, &problem{http.StatusUnprocessableEntity, 42272, "name, kmsType and kmsKeyId are needed"}
-	case old != nil && !old.Deleted:
-		return nil, &problem{http.StatusConflict, 40972, fmt.Sprintf("Key '%s' exists already", kek.Name)}
+	case old != nil && !(old.Deleted && sameKEK(*old, kek)): // the same key again undeletes the key
+		return nil, keyExists(kek.Name)
 	}
 	kek.Deleted = false
 	k.keks[kek.Name] = &kek
 	return kek, nil
+}
+
+func sameKEK(a, b contract.KEK) bool {
+	return a.KMSType == b.KMSType && a.KMSKeyID == b.KMSKeyID && maps.Equal(a.KMSProps, b.KMSProps) && a.Doc == b.Doc && a.Shared == b.Shared
 }
 
 func (k *keyStore) getKEK(r *http.Request) (any, error) {
@@ -120,8 +130,17 @@ func (k *keyStore) deleteKEK(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	permanent := boolParam(r, "permanent")
+	for key, versions := range k.deks {
+		if key.kek == kek.Name && slices.ContainsFunc(versions, func(d *dek) bool { return permanent || !d.Deleted }) {
+			return nil, &problem{http.StatusUnprocessableEntity, 42272, fmt.Sprintf("One or more references exist to the key '%s'", kek.Name)}
+		}
+	}
+	if permanent && !kek.Deleted {
+		return nil, notSoftDeleted(kek.Name)
+	}
 	kek.Deleted = true
-	if boolParam(r, "permanent") {
+	if permanent {
 		delete(k.keks, kek.Name)
 	}
 	return map[string]any{}, nil
@@ -162,7 +181,7 @@ func (k *keyStore) listVersions(r *http.Request) (any, error) {
 		numbers = append(numbers, d.Version)
 	}
 	if len(numbers) == 0 {
-		return nil, noDEK(r.PathValue("subject"))
+		return nil, noKey(r.PathValue("subject"))
 	}
 	return numbers, nil
 }
@@ -184,7 +203,7 @@ func (k *keyStore) getDEK(r *http.Request) (any, error) {
 			return d, nil
 		}
 	}
-	return nil, noDEK(r.PathValue("subject"))
+	return nil, noKey(r.PathValue("subject"))
 }
 
 func (k *keyStore) postDEK(r *http.Request) (any, error) {
@@ -217,13 +236,13 @@ func (k *keyStore) postDEK(r *http.Request) (any, error) {
 		d.KeyMaterial, d.EncryptedKeyMaterial = key, base64.StdEncoding.EncodeToString([]byte("wrapped "+rand.Text()))
 	}
 	key := dekKey{d.KEKName, d.Subject, d.Algorithm}
-	for i, old := range k.deks[key] {
+	for _, old := range k.deks[key] {
 		if old.Version == d.Version {
-			if !old.Deleted {
-				return nil, &problem{http.StatusConflict, 40972, fmt.Sprintf("Key '%s' exists already", d.Subject)}
+			if !old.Deleted || old.EncryptedKeyMaterial != d.EncryptedKeyMaterial {
+				return nil, keyExists(d.Subject)
 			}
-			k.deks[key][i] = &d
-			return &d, nil
+			old.Deleted = false // the same key again undeletes the key
+			return old, nil
 		}
 	}
 	k.deks[key] = append(k.deks[key], &d)
@@ -232,9 +251,16 @@ func (k *keyStore) postDEK(r *http.Request) (any, error) {
 }
 
 func (k *keyStore) deleteDEKs(r *http.Request) (any, error) {
-	found := k.versions(r)
+	key := dekKey{r.PathValue("kek"), r.PathValue("subject"), cmp.Or(r.URL.Query().Get("algorithm"), "AES256_GCM")}
+	found := k.deks[key]
 	if len(found) == 0 {
-		return nil, noDEK(r.PathValue("subject"))
+		return nil, noKey(key.subject)
+	}
+	if boolParam(r, "permanent") {
+		if slices.ContainsFunc(found, func(d *dek) bool { return !d.Deleted }) {
+			return nil, notSoftDeleted(key.subject)
+		}
+		delete(k.deks, key)
 	}
 	for _, d := range found {
 		d.Deleted = true

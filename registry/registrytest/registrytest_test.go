@@ -176,6 +176,57 @@ func TestContract(t *testing.T) {
 	}
 }
 
+// TestDeletedKeys deletes the keys of field encryption, as an operator does.
+func TestDeletedKeys(t *testing.T) {
+	t.Parallel()
+	s := registrytest.Start(t)
+	const (
+		keks = "/dek-registry/v1/keks"
+		kek  = `{"name":"k","kmsType":"local-kms","kmsKeyId":"1"}`
+		dek  = `{"subject":"s","version":1,"encryptedKeyMaterial":"YQ=="}`
+	)
+	for i, step := range []struct {
+		method, path, body string
+		status             int
+		want               string
+	}{
+		{"POST", keks, kek, 200, `"k"`},
+		{"POST", keks, kek, 409, `40971`},
+		{"GET", keks + "/k/deks/s", "", 404, `40470`},
+		{"POST", keks + "/k/deks/s", dek, 200, `YQ==`},
+		{"POST", keks + "/k/deks/s", dek, 409, `40971`},
+		{"DELETE", keks + "/k", "", 422, `42272`},
+		{"DELETE", keks + "/k/deks/s?permanent=true", "", 404, `40471`},
+		{"DELETE", keks + "/k/deks/s", "", 200, ``},
+		{"GET", keks + "/k/deks/s", "", 404, `40470`},
+		{"GET", keks + "/k/deks/s?deleted=true", "", 200, `YQ==`},
+
+		// A deleted key keeps its name. Old messages would be unreadable if
+		// another key took the name.
+		{"POST", keks + "/k/deks/s", `{"subject":"s","version":1,"encryptedKeyMaterial":"Yg=="}`, 409, `40971`},
+		{"POST", keks + "/k/deks/s", dek, 200, `YQ==`},
+		{"GET", keks + "/k/deks/s", "", 200, `YQ==`},
+
+		{"DELETE", keks + "/k/deks/s", "", 200, ``},
+		{"DELETE", keks + "/k?permanent=true", "", 422, `42272`},
+		{"DELETE", keks + "/k/deks/s?permanent=true", "", 200, ``},
+		{"GET", keks + "/k/deks/s?deleted=true", "", 404, `40470`},
+		{"DELETE", keks + "/k?permanent=true", "", 404, `40471`},
+		{"DELETE", keks + "/k", "", 200, ``},
+		{"GET", keks + "/k", "", 404, `40470`},
+		{"POST", keks, `{"name":"k","kmsType":"local-kms","kmsKeyId":"2"}`, 409, `40971`},
+		{"POST", keks, kek, 200, `"k"`},
+		{"DELETE", keks + "/k", "", 200, ``},
+		{"DELETE", keks + "/k?permanent=true", "", 200, ``},
+		{"GET", keks + "/k?deleted=true", "", 404, `40470`},
+	} {
+		status, body := send(t, step.method, s.URL+step.path, step.body)
+		if status != step.status || !strings.Contains(body, step.want) {
+			t.Errorf("step %d, %s %s: %d %s\nwant %d %s", i, step.method, step.path, status, body, step.status, step.want)
+		}
+	}
+}
+
 // TestOtherClient uses the server with another client of the same API.
 func TestOtherClient(t *testing.T) {
 	t.Parallel()

@@ -250,8 +250,11 @@ func readWinner[K any](ctx context.Context, read func() (K, error)) (K, error) {
 	wait := winnerWait
 	for reads := 1; ; reads++ {
 		key, err := read()
-		if !isNotFound(err) || reads == winnerReads {
+		if !isNotFound(err) {
 			return key, err
+		}
+		if reads == winnerReads {
+			return key, fmt.Errorf("the registry has the key and does not show it, so it is probably deleted: undelete the key in the registry: %w", err)
 		}
 		timer := time.NewTimer(wait)
 		select {

@@ -437,6 +437,23 @@ func TestRotation(t *testing.T) {
 	})
 }
 
+// TestDeletedDEK checks that a writer does not write with a deleted key, and
+// that the error says what to do.
+func TestDeletedDEK(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		reg := newFake(ruleSetOf("ENCRYPT", nil))
+		if _, err := write(t.Context(), reg, newKeys(t, reg)); err != nil {
+			t.Fatal(err)
+		}
+		reg.deks[0].Deleted = true
+		_, err := write(t.Context(), reg, newKeys(t, reg))
+		if err == nil || !strings.Contains(err.Error(), "probably deleted: undelete the key in the registry") {
+			t.Error(err)
+		}
+	})
+}
+
 // TestDistantExpiry checks that a key of centuries is not replaced.
 func TestDistantExpiry(t *testing.T) {
 	t.Parallel()

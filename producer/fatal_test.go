@@ -6,10 +6,61 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
+
 	"github.com/avroline/avroline/internal/workload"
 	"github.com/avroline/avroline/producer"
 	"github.com/avroline/avroline/producer/producertest"
 )
+
+// TestPermissionGrantedLate refuses the producer id for lack of a permission.
+// The messages are not sent, and the producer is not ready. After the
+// permission is granted, the same producer publishes.
+func TestPermissionGrantedLate(t *testing.T) {
+	t.Parallel()
+	for through, opts := range transports() {
+		t.Run(through, func(t *testing.T) {
+			t.Parallel()
+			ctx := waitCtx(t)
+			b := startBroker(t, producertest.WithTopic("events", 1))
+			refused := b.Refuse(kerr.ClusterAuthorizationFailed.Code, 1, 0, producertest.InitProducerID)
+			p, err := producer.New(b.Addrs(), newSerializer(t), opts...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			events := producer.NewTopic("events", producer.NoKey[*event]())
+			for range 3 {
+				_, err := events.Publish(ctx, p, &event{})
+				if !errors.Is(err, producer.ErrNotSent) || producer.ReasonOf(err) != producer.ReasonPermission {
+					t.Fatalf("published without permission: %v", err)
+				}
+			}
+			for h := p.Health(); h.Ready || producer.ReasonOf(h.Reason) != producer.ReasonPermission; h = p.Health() {
+				if ctx.Err() != nil {
+					t.Fatalf("health: %+v", h)
+				}
+				time.Sleep(10 * time.Millisecond)
+			}
+			refused.Stop()
+			for {
+				_, err := events.Publish(ctx, p, &event{})
+				if err == nil {
+					break
+				}
+				if producer.ReasonOf(err) != producer.ReasonPermission || p.Err() != nil {
+					t.Fatalf("with the permission: %v", err)
+				}
+			}
+			if h := p.Health(); !h.Ready {
+				t.Errorf("health: %+v", h)
+			}
+			var undelivered *producer.UndeliveredError
+			if err := p.Close(ctx); !errors.As(err, &undelivered) || undelivered.Unknown != 0 {
+				t.Errorf("close: %v", err)
+			}
+		})
+	}
+}
 
 // TestFatalErrorOutcomes checks a fatal error of the client. Every accepted
 // message has exactly one true outcome, the producer reports its end at once,

@@ -253,8 +253,8 @@ func WithStrictPrepare() Option {
 // replaced, and the producer goes on. A message that is certainly not in the
 // log is sent again by the next client, in the order of each key. Only a
 // message whose answer was lost is [ErrOutcomeUnknown], because the message may
-// be in the log. A producer that was fenced, or that may not publish, ends in
-// either case. The clients of transactional producers are always replaced.
+// be in the log. A producer that was fenced ends in either case. The clients of
+// transactional producers are always replaced.
 func WithoutRecovery() Option {
 	return settings.Set("WithoutRecovery", func(c *settings.Config) { c.Recovery = false }, "avroline.recovery")
 }

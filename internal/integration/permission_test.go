@@ -244,7 +244,7 @@ func (x *authorized) ended() *producer.Producer {
 	p := x.producer()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
-	for p.Err() == nil {
+	for p.Health().Ready {
 		select {
 		case <-tick.C:
 		case <-x.ctx.Done():

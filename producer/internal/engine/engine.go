@@ -44,6 +44,7 @@ type Engine struct {
 	limit     *limiter
 	count     counters
 	trouble   trouble
+	denial    atomic.Pointer[denial]
 	deliverer *deliverer
 	topics    sync.Map // name → *Topic
 
@@ -225,6 +226,9 @@ func (e *Engine) clientFailed(k *client, cause *transport.Error, err error) {
 		e.limit.dismiss(err)
 	case e.recovers(cause):
 		e.config.Logger.Warn("client_failed", "err", err)
+		if isDenied(cause) {
+			e.denial.Store(&denial{err, time.Now().Add(max(stuckAfter, 2*e.config.RetryBackoffMax))})
+		}
 		e.renew(k)
 	default:
 		e.config.Logger.Error("fatal_error", "err", err)
@@ -234,14 +238,35 @@ func (e *Engine) clientFailed(k *client, cause *transport.Error, err error) {
 	}
 }
 
-// recovers reports whether a failed client is replaced. If the principal may
-// not publish, another client would fail too.
+// recovers reports whether a failed client is replaced.
 func (e *Engine) recovers(cause *transport.Error) bool {
 	switch cause.Code {
-	case transport.Fenced, transport.ClusterAuthorizationFailed, invalidProducerEpoch, transport.TransactionalIDAuthorizationFailed, producerFenced:
+	case transport.Fenced, invalidProducerEpoch, transport.TransactionalIDAuthorizationFailed, producerFenced:
 		return false
 	}
 	return e.config.Recovery
+}
+
+// isDenied reports whether the principal may not publish. The messages of the
+// client are not sent. The next client publishes if the permission is granted
+// by then.
+func isDenied(err error) bool { return codeOf(err) == transport.ClusterAuthorizationFailed }
+
+// denial is the last refusal of a client whose principal may not publish. The
+// producer is not ready until a message is delivered, or for some time. A
+// client of kgo is refused only when it publishes, so without messages nothing
+// shows that the permission is granted.
+type denial struct {
+	err   error
+	until time.Time
+}
+
+// deniedError returns the error of the last denial, or nil.
+func (e *Engine) deniedError() error {
+	if d := e.denial.Load(); d != nil && time.Now().Before(d.until) {
+		return d.err
+	}
+	return nil
 }
 
 // endClient gives every message of a client its outcome. The client is not

@@ -289,6 +289,8 @@ func (e *Engine) healthNow(ended error) Health {
 	switch {
 	case ended != nil:
 		h.Reason = ended
+	case e.deniedError() != nil:
+		h.Reason = e.deniedError()
 	case cause != nil && !connected:
 		h.Reason = cause
 	case topic != "":

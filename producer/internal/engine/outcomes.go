@@ -139,6 +139,9 @@ func (k *client) resends(o *transport.Outcome, e *entry) bool {
 	if k.tx != nil || o.Guilty || o.Message == nil || k.engine.config.WeakAcks || !k.engine.config.Recovery || k.engine.replacing.Err() != nil || e.resends >= maxResends {
 		return false
 	}
+	if fatal := k.fatal.Load(); fatal != nil && isDenied(*fatal) {
+		return false
+	}
 	switch code := codeOf(o.Err); code {
 	case transport.TimedOut, transport.TopicAuthorizationFailed, transport.ClusterAuthorizationFailed, transport.UnknownTopicOrPartition,
 		transport.InvalidTopic, transport.Invalid:
@@ -282,6 +285,9 @@ func (k *client) settle() {
 	}
 	if t.delivered > 0 {
 		c.trouble.clear()
+		if c.denial.Load() != nil {
+			c.denial.Store(nil)
+		}
 		c.replacements.Store(0)
 	}
 	for i := range t.waits {

@@ -71,8 +71,16 @@ func (e *Engine) Prepare(ctx context.Context, checks []Check) error {
 			errs = append(errs, &prepareError{c.Name, err, false})
 		}
 	}
-	if fatal := e.fatal.Load(); fatal != nil && len(errs) == 0 {
+	asked := slices.ContainsFunc(checks, func(c Check) bool { return c.Topic != nil })
+	switch fatal, denied := e.fatal.Load(), e.deniedError(); {
+	case len(errs) > 0:
+	case fatal != nil:
 		errs = append(errs, &prepareError{"", *fatal, false})
+	case denied == nil:
+	case asked: // the permission for the topics is enough
+		e.denial.Store(nil)
+	default:
+		errs = append(errs, &prepareError{"", denied, false})
 	}
 	return errors.Join(errs...)
 }
@@ -142,10 +150,9 @@ func (e *Engine) prepareTopic(ctx context.Context, s *Topic, noKeys bool) []erro
 	if err != nil {
 		return []error{err}
 	}
-	admin := k.transport.Admin()
 	if e.config.CreateTopics.Allowed {
 		if err := e.createTopic(ctx, k, s.name, e.config.CreateTopics); err != nil {
-			return append([]error{err}, e.checkPermission(ctx, admin, s.name)...)
+			return append([]error{err}, e.checkPermission(ctx, k, s.name)...)
 		}
 	}
 	route, err := s.find(ctx)
@@ -153,7 +160,7 @@ func (e *Engine) prepareTopic(ctx context.Context, s *Topic, noKeys bool) []erro
 	switch {
 	case errors.As(err, &small): // the next client has a smaller batch size
 	case err != nil:
-		if denied := e.checkPermission(ctx, admin, s.name); denied != nil { // the client may have ended for this reason
+		if denied := e.checkPermission(ctx, k, s.name); denied != nil { // the client may have ended for this reason
 			return denied
 		}
 		return []error{err}
@@ -162,16 +169,30 @@ func (e *Engine) prepareTopic(ctx context.Context, s *Topic, noKeys bool) []erro
 	case route.rules.keyed && noKeys:
 		return []error{errors.New("the topic is compacted (cleanup.policy), and NoKey gives its messages no key: the brokers refuse them. Give NewTopic a key function")}
 	}
-	problems := e.checkPermission(ctx, admin, s.name)
+	problems := e.checkPermission(ctx, k, s.name)
 	if lacking := e.checkReplicas(ctx, k, s.name); lacking != nil && e.config.StrictPrepare {
 		problems = append(problems, lacking)
 	}
 	return problems
 }
 
+// ask calls f with a client. If the client is replaced meanwhile, for example
+// because it may not publish, ask calls f with the next client.
+func (e *Engine) ask(ctx context.Context, k *client, f func(k *client) error) error {
+	for {
+		err := f(k)
+		if codeOf(err) != transport.Closed || ctx.Err() != nil || !e.pause(retryPause) {
+			return err
+		}
+		k = e.main()
+	}
+}
+
 // createTopic creates a topic if it is missing.
 func (e *Engine) createTopic(ctx context.Context, k *client, name string, make settings.CreateTopics) error {
-	err := k.transport.Admin().CreateTopic(ctx, name, make.Partitions, make.Replication, make.Settings)
+	err := e.ask(ctx, k, func(k *client) error {
+		return k.transport.Admin().CreateTopic(ctx, name, make.Partitions, make.Replication, make.Settings)
+	})
 	switch code := codeOf(err); {
 	case err == nil:
 		e.config.Logger.Info("topic_created", "topic", name, "partitions", make.Partitions, "replication", make.Replication)
@@ -179,7 +200,11 @@ func (e *Engine) createTopic(ctx context.Context, k *client, name string, make s
 	case code == transport.TopicAlreadyExists:
 		return nil
 	case code == transport.TopicAuthorizationFailed || code == transport.ClusterAuthorizationFailed:
-		if _, err := k.partitions(ctx, name, longestCall); err == nil { // the topic exists
+		exists := e.ask(ctx, k, func(k *client) error {
+			_, err := k.partitions(ctx, name, longestCall)
+			return err
+		})
+		if exists == nil {
 			return nil
 		}
 		return fmt.Errorf("create it (WithCreateTopics): %w", diagnose.GrantHint(e.config, err, "Create", "topic", name))
@@ -238,10 +263,14 @@ func (e *Engine) missingReplicas(ctx context.Context, k *client, name string) (l
 
 // checkPermission asks the brokers whether we may write. Brokers without an
 // authorizer allow everything, and old brokers do not answer the question.
-func (e *Engine) checkPermission(ctx context.Context, admin transport.Admin, name string) []error {
+func (e *Engine) checkPermission(ctx context.Context, k *client, name string) []error {
 	ctx, cancel := context.WithTimeout(ctx, longestCall)
 	defer cancel()
-	may, err := admin.MayWrite(ctx, name)
+	var may bool
+	err := e.ask(ctx, k, func(k *client) (err error) {
+		may, err = k.transport.Admin().MayWrite(ctx, name)
+		return err
+	})
 	if may || err != nil && codeOf(err) != transport.TopicAuthorizationFailed {
 		return nil
 	}
@@ -266,7 +295,7 @@ func (e *Engine) denied(ctx context.Context, k *client, err error) error {
 	slices.Sort(names)
 	var grants []error
 	for _, name := range names {
-		grants = append(grants, e.checkPermission(ctx, k.transport.Admin(), name)...)
+		grants = append(grants, e.checkPermission(ctx, k, name)...)
 	}
 	if grants == nil {
 		return err

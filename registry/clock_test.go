@@ -11,7 +11,7 @@ import (
 // clock, so the two times differ only if there is such a reading.
 func TestLatestAfterClockJump(t *testing.T) {
 	t.Parallel()
-	if due := *newLatest(Version{}, time.Minute).stale.Load(); due == due.Round(0) { //nolint:revive // == compares the readings
+	if due := *newLatest(Version{}, time.Minute).stale.Load(); due == due.Round(0) { // == compares the readings
 		t.Errorf("%v is on the wall clock only", due)
 	}
 }

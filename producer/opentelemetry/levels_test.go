@@ -36,7 +36,7 @@ func TestSourceLag(t *testing.T) {
 		for _, p := range m.Data.(metricdata.Gauge[int64]).DataPoints {
 			name, _ := p.Attributes.Value(keySource)
 			shard, _ := p.Attributes.Value(keyShard)
-			got[name.AsString()+" "+shard.Emit()] = p.Value
+			got[name.AsString()+" "+shard.String()] = p.Value
 		}
 	}
 	if diff := cmp.Diff(map[string]int64{"orders 0": 1000, "files 0": 3, "files 1": 4}, got); diff != "" {

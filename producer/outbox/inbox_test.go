@@ -147,8 +147,10 @@ func TestInboxReadOnly(t *testing.T) {
 		admin   string // the option of a connection that can still write
 	}{
 		{
-			outbox.PostgreSQL, []string{"ALTER SYSTEM SET default_transaction_read_only = on", "SELECT pg_reload_conf()"},
-			[]string{"ALTER SYSTEM RESET default_transaction_read_only", "SELECT pg_reload_conf()"}, "&default_transaction_read_only=off",
+			outbox.PostgreSQL,
+			[]string{"ALTER SYSTEM SET default_transaction_read_only = on", "SELECT pg_reload_conf()"},
+			[]string{"ALTER SYSTEM RESET default_transaction_read_only", "SELECT pg_reload_conf()"},
+			"&default_transaction_read_only=off",
 		},
 		{outbox.MySQL, []string{"SET GLOBAL tx_read_only = 1"}, []string{"SET GLOBAL tx_read_only = 0"}, ""},
 	} {

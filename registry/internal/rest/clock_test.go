@@ -12,7 +12,7 @@ func TestFailBackAfterClockJump(t *testing.T) {
 	first, second := &endpoint{}, &endpoint{}
 	e := &endpoints{list: []*endpoint{first, second}}
 	e.setCurrent(second)
-	if at := *e.probed.Load(); at == at.Round(0) { //nolint:revive // == compares the readings
+	if at := *e.probed.Load(); at == at.Round(0) { // == compares the readings
 		t.Errorf("%v is on the wall clock only", at)
 	}
 }

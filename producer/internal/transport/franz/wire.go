@@ -343,7 +343,7 @@ func (w *wire) readAnswer(r *request, body []byte) {
 			if in.bad || t == nil {
 				continue
 			}
-			if err := kerr.ErrorForCode(a.code); err != nil && err != kerr.DuplicateSequenceNumber {
+			if err := kerr.ErrorForCode(a.code); err != nil && !errors.Is(err, kerr.DuplicateSequenceNumber) {
 				w.client.handler.Refused(t.name, number, convert(err))
 			}
 			p := t.at(number)

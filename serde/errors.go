@@ -24,7 +24,8 @@ var (
 	ErrSchemaChanged = errors.New("serde: changed schema")
 	// ErrRegistry says that the registry was not reachable, denied access, or
 	// gave an unusable answer. The call may succeed later. The error is a
-	// [*RegistryError].
+	// [*RegistryError]. A [*RuleError] is also ErrRegistry if package encrypt
+	// could not ask the registry or the KMS for a key.
 	ErrRegistry = errors.New("serde: registry failure")
 	// ErrRefused says that the registry refused to register the schema, because
 	// the schema is incompatible or invalid. Another call fails in the same

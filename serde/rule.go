@@ -59,7 +59,10 @@ type RuleExecutor interface {
 	Type() string
 	// Bind prepares one rule of one schema. Bind is called once per rule,
 	// schema and direction, and may call other services. An error stops the
-	// record. Bind is called again for a later record.
+	// record. Bind is called again for a later record. If a service did not
+	// answer, the error of Bind and of a RuleFunc may wrap [ErrRegistry]. Then
+	// a processor, an inbox and an outbox relay wait, and take no record for
+	// bad.
 	Bind(ctx context.Context, r BoundRule) (RuleFunc, error)
 }
 

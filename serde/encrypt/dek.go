@@ -31,7 +31,7 @@ const (
 	latestVersion = -1
 )
 
-var errLoadTimeout = fmt.Errorf("no answer within %v", loadTimeout)
+var errLoadTimeout = &unavailableError{fmt.Errorf("no answer within %v", loadTimeout)}
 
 // keyParams are the parameters of a rule.
 type keyParams struct {
@@ -358,14 +358,4 @@ func (k *Keys) eachKey(p *keyParams, by contract.KEK, f func(kek) ([]byte, error
 		all = append(all, err)
 	}
 	return nil, errors.Join(all...)
-}
-
-func isNotFound(err error) bool {
-	var e interface{ NotFound() bool }
-	return errors.As(err, &e) && e.NotFound()
-}
-
-func isConflict(err error) bool {
-	var e interface{ Conflict() bool }
-	return errors.As(err, &e) && e.Conflict()
 }

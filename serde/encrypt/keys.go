@@ -84,7 +84,7 @@ func NewKeys(reg Registry, opts ...Option) (*Keys, error) {
 	if v := reflect.ValueOf(reg); reg == nil || v.Kind() == reflect.Pointer && v.IsNil() {
 		return nil, errors.New("encrypt: NewKeys: the registry is nil")
 	}
-	k := &Keys{reg: reg, lifetime: DefaultLifetime, now: time.Now, deks: make(map[dekID]*dekEntry)}
+	k := &Keys{reg: askedRegistry{reg}, lifetime: DefaultLifetime, now: time.Now, deks: make(map[dekID]*dekEntry)}
 	k.life, k.end = context.WithCancel(context.Background())
 	for _, o := range opts {
 		if o.apply == nil {

@@ -110,7 +110,7 @@ func (k kek) call(ctx context.Context, f func(tink.AEAD) ([]byte, error)) ([]byt
 		select {
 		case r := <-done:
 			if r.err != nil {
-				return nil, fmt.Errorf("KMS key %s: %w", k.uri, r.err)
+				return nil, fmt.Errorf("KMS key %s: %w", k.uri, ofKMS(r.err))
 			}
 			return r.out, nil
 		case <-ctx.Done():

@@ -80,7 +80,7 @@ func (c *codeTest) final(err error) bool {
 	switch c.code {
 	case kerr.ProducerFenced, kerr.InvalidProducerEpoch:
 		return errors.Is(err, producer.ErrFenced) || errors.Is(err, producer.ErrFatal)
-	case kerr.TopicAuthorizationFailed: // the next messages are refused for some seconds
+	case kerr.TopicAuthorizationFailed, kerr.InvalidTopicException: // the next messages are refused for some seconds
 		return err != nil
 	case kerr.ClusterAuthorizationFailed, kerr.TransactionalIDAuthorizationFailed:
 		return producer.ReasonOf(err) == producer.ReasonPermission

@@ -176,7 +176,7 @@ func (t *Topic) lookUp(ctx context.Context) (*route, error) {
 			if unknown.IsMissing() {
 				return nil, e.unknownTopic(name)
 			}
-		case code == transport.TopicAuthorizationFailed || code == transport.Invalid || code == invalidTopic:
+		case code == transport.TopicAuthorizationFailed || code == transport.Invalid || code == transport.InvalidTopic:
 			return nil, fmt.Errorf("look up topic %s: %w", name, err)
 		}
 		select {
@@ -250,9 +250,6 @@ func (e *Engine) mainOrErr() (*client, error) {
 	}
 	return e.main(), nil
 }
-
-// invalidTopic is INVALID_TOPIC_EXCEPTION.
-const invalidTopic transport.Code = 17
 
 // partitions asks the brokers for the number of partitions of a topic.
 func (k *client) partitions(ctx context.Context, topic string, wait time.Duration) (int32, error) {

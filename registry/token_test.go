@@ -120,9 +120,11 @@ func TestBrokenTokenSource(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				asked, trouble := 0, true
+				var asked atomic.Int64
+				var trouble atomic.Bool
+				trouble.Store(true)
 				source := oauth.SourceFunc(func(context.Context) (registry.Token, error) {
-					if asked++; asked > 1 && trouble {
+					if asked.Add(1) > 1 && trouble.Load() {
 						return broken()
 					}
 					return registry.Token{Value: first, Expiry: time.Now().Add(time.Minute)}, nil
@@ -142,7 +144,7 @@ func TestBrokenTokenSource(t *testing.T) {
 						t.Errorf("the error shows a token: %v", err)
 					}
 				}
-				trouble = false
+				trouble.Store(false)
 				time.Sleep(time.Minute)
 				if _, err := c.SchemaByID(t.Context(), "", 3); err != nil {
 					t.Errorf("after the trouble: %v", err)

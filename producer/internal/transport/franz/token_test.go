@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -81,9 +82,10 @@ func TestRenewedToken(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				begun := time.Now()
-				var asked, failed, waited int
+				var asked atomic.Int64
+				var failed, waited int
 				source := oauth.SourceFunc(func(ctx context.Context) (settings.Token, error) {
-					asked++
+					asked.Add(1)
 					if at := time.Since(begun); tc.trouble != nil && at >= 8*time.Minute && at < tc.until {
 						if err := tc.trouble(ctx); err != nil {
 							return settings.Token{}, err
@@ -103,8 +105,8 @@ func TestRenewedToken(t *testing.T) {
 					time.Sleep(time.Second)
 				}
 				time.Sleep(time.Minute) // the end of the last request
-				if asked != tc.asked || failed != tc.failed || waited != tc.waited {
-					t.Errorf("%d requests, %d logins failed and %d waited, want %d, %d and %d", asked, failed, waited, tc.asked, tc.failed, tc.waited)
+				if n := int(asked.Load()); n != tc.asked || failed != tc.failed || waited != tc.waited {
+					t.Errorf("%d requests, %d logins failed and %d waited, want %d, %d and %d", n, failed, waited, tc.asked, tc.failed, tc.waited)
 				}
 			})
 		})
@@ -126,9 +128,9 @@ func TestFailingSource(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				asked := 0
+				var asked atomic.Int64
 				cache := &tokenCache{config: &settings.Config{}, handler: silentHandler{}, source: oauth.SourceFunc(func(context.Context) (settings.Token, error) {
-					asked++
+					asked.Add(1)
 					return settings.Token{}, fmt.Errorf("source: %w", tc.err)
 				})}
 				for range 600 {
@@ -137,8 +139,8 @@ func TestFailingSource(t *testing.T) {
 					}
 					time.Sleep(time.Second / 10)
 				}
-				if asked != tc.want {
-					t.Errorf("%d requests, want %d", asked, tc.want)
+				if n := int(asked.Load()); n != tc.want {
+					t.Errorf("%d requests, want %d", n, tc.want)
 				}
 			})
 		})

@@ -324,7 +324,7 @@ func (p *Processor[In]) process(ctx context.Context) error {
 		}
 		return nil
 	case ofFunction != nil:
-		if errors.Is(ofFunction, serde.ErrRegistry) || errors.Is(ofFunction, producer.ErrWouldBlock) || p.isPoisoned(ofFunction) {
+		if mustWait(ofFunction) || p.isPoisoned(ofFunction) {
 			return err
 		}
 		return permanentError{err}
@@ -343,6 +343,12 @@ type permanentError struct{ error }
 
 func (e permanentError) Unwrap() error { return e.error }
 
+// mustWait reports whether a message may be good and must wait. The registry or
+// a service of a rule does not answer, or the buffer is full.
+func mustWait(err error) bool {
+	return errors.Is(err, serde.ErrRegistry) || errors.Is(err, producer.ErrWouldBlock)
+}
+
 // isRetriable reports whether a new attempt at the batch may succeed.
 func (p *Processor[In]) isRetriable(err error) bool {
 	var failed *producer.TxError
@@ -351,7 +357,7 @@ func (p *Processor[In]) isRetriable(err error) bool {
 		return false
 	case errors.Is(err, producer.ErrOutcomeUnknown):
 		return p.resumeOffsets != nil
-	case errors.Is(err, producer.ErrTxTimedOut), errors.Is(err, serde.ErrRegistry), errors.Is(err, producer.ErrWouldBlock), open.IsRefusal(err), p.isPoisoned(err):
+	case errors.Is(err, producer.ErrTxTimedOut), mustWait(err), open.IsRefusal(err), p.isPoisoned(err):
 		return true
 	}
 	return errors.As(err, &failed) && failed.Retriable
@@ -445,8 +451,8 @@ func (p *Processor[In]) handleMessage(ctx context.Context, tx *producer.Tx, m *t
 // isOwnRefusal reports whether the producer refused a single message because of
 // the message's content.
 func isOwnRefusal(err error) bool {
-	return errors.As(err, new(*producer.MessageError)) && !errors.Is(err, serde.ErrRegistry) && !errors.Is(err, producer.ErrUnknownTopic) &&
-		!errors.Is(err, producer.ErrWouldBlock) && !errors.Is(err, producer.ErrClosed) && open.Code(err) == 0
+	return errors.As(err, new(*producer.MessageError)) && !mustWait(err) && !errors.Is(err, producer.ErrUnknownTopic) &&
+		!errors.Is(err, producer.ErrClosed) && open.Code(err) == 0
 }
 
 // handleBad calls the bad handler with the message.

@@ -42,8 +42,10 @@ func (r askedRegistry) CreateDEK(ctx context.Context, d contract.DEK) (contract.
 	return d, ofRegistry(err)
 }
 
+// ofRegistry classifies an error as serde classifies the errors of schemas. A
+// conflict is an answer too: another writer has made the key.
 func ofRegistry(err error) error {
-	if err == nil || isNotFound(err) || isConflict(err) || isRefused(err) {
+	if err == nil || isConflict(err) || !errors.Is(&serde.RegistryError{Err: err}, serde.ErrRegistry) {
 		return err
 	}
 	return &unavailableError{err}
@@ -73,9 +75,4 @@ func isNotFound(err error) bool {
 func isConflict(err error) bool {
 	var e interface{ Conflict() bool }
 	return errors.As(err, &e) && e.Conflict()
-}
-
-func isRefused(err error) bool {
-	var e interface{ Refused() bool }
-	return errors.As(err, &e) && e.Refused()
 }

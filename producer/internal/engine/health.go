@@ -285,12 +285,12 @@ func (e *Engine) healthNow(ended error) Health {
 	var topic string
 	h.Stuck, topic, h.OldestInFlight = e.progress.stuckTopic(now)
 	connected := slices.ContainsFunc(h.Brokers, func(b transport.Broker) bool { return b.State == transport.BrokerConnected })
-	cause := e.trouble.cause()
+	cause, denied := e.trouble.cause(), e.deniedError()
 	switch {
 	case ended != nil:
 		h.Reason = ended
-	case e.deniedError() != nil:
-		h.Reason = e.deniedError()
+	case denied != nil:
+		h.Reason = denied
 	case cause != nil && !connected:
 		h.Reason = cause
 	case topic != "":

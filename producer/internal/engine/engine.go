@@ -254,8 +254,8 @@ func isDenied(err error) bool { return codeOf(err) == transport.ClusterAuthoriza
 
 // denial is the last refusal of a client whose principal may not publish. The
 // producer is not ready until a message is delivered, or for some time. A
-// client of kgo is refused only when it publishes, so without messages nothing
-// shows that the permission is granted.
+// client of franz is refused only when it publishes, so without messages
+// nothing shows that the permission is granted.
 type denial struct {
 	err   error
 	until time.Time

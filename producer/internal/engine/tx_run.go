@@ -193,7 +193,7 @@ func (t *Transactional) commit(ctx context.Context, k *client, tx *Tx, took time
 	}
 	_, _, report := k.tx.peek()
 	failed := new(MessageError)
-	if errors.As(report, &failed) && codeOf(failed.Cause) == codeOf(err) { // kgo does not name the topic
+	if errors.As(report, &failed) && codeOf(failed.Cause) == codeOf(err) { // AddPartitionsToTxn does not name the topic
 		err = fmt.Errorf("topic %s[%d]: %w", failed.Topic, failed.Partition, err)
 	}
 	if errors.As(err, &kerr) && kerr.AbortRequired { // the client gave up the other messages

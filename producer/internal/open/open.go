@@ -24,7 +24,7 @@ func Client(c *settings.Config, batchBytes int, h transport.Handler) (transport.
 }
 
 // BatchBytes returns the largest batch of a client, if no topic has a lower
-// limit. kgo has one limit for a batch and a message. Therefore the kgo limit
+// limit. franz has one limit for a batch and a message. Therefore the limit
 // must allow the largest message.
 func BatchBytes(c *settings.Config) int {
 	if c.Transport == settings.Franz {

@@ -308,8 +308,8 @@ func (c *Config) check() []error {
 	return slices.Concat(errs, c.checkSecurity(), c.checkText())
 }
 
-// mostTransactionalID is kgo's limit for a transactional id, in bytes. Kafka's
-// own limit is 32,767.
+// mostTransactionalID is the limit for a transactional id, in bytes. Kafka's
+// own limit is 32,767, and a request has more than the id.
 const mostTransactionalID = 16_382
 
 // shown returns the value of a setting if an error may show the value, or "".

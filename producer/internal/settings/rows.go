@@ -77,7 +77,7 @@ func optionRows() []Setting {
 		},
 		{
 			Key: "max.in.flight.requests.per.connection", Aliases: []string{"max.in.flight"}, Option: "WithInFlightRequests", Default: "5",
-			About: "1 in a producer without transactions; above 5 only with weak acks; `franz` uses this setting only with weak acks, and otherwise sends one request until the leader has acknowledged a request, and then up to 5", Show: Harmless, Fixed: fixedInFlight,
+			About: "1 in a producer without transactions; above 5 only with weak acks; `franz` uses this setting only with weak acks, and otherwise has up to 5 requests in flight, each with one batch of a partition", Show: Harmless, Fixed: fixedInFlight,
 			kind: sent(sentToProducers, whole(func(c *Config) *int { return &c.InFlightRequests }, 1, 1_000_000)),
 		},
 		{

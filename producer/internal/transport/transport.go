@@ -32,8 +32,8 @@ type Message struct {
 }
 
 // Sizes of the record batch format (version 2). A message in a batch of its own
-// adds these bytes to key, value and headers. kgo also counts the length of the
-// batch in the request.
+// adds these bytes to key, value and headers. The length of the batch in the
+// request counts too.
 const (
 	BatchOverhead  = 61 + 4
 	recordOverhead = 32 // lengths and deltas, at most

@@ -24,12 +24,11 @@ type hooks struct {
 }
 
 var (
-	_ kgo.HookBrokerConnect            = (*hooks)(nil)
-	_ kgo.HookBrokerDisconnect         = (*hooks)(nil)
-	_ kgo.HookBrokerWrite              = (*hooks)(nil)
-	_ kgo.HookBrokerE2E                = (*hooks)(nil)
-	_ kgo.HookBrokerThrottle           = (*hooks)(nil)
-	_ kgo.HookProduceRecordPartitioned = (*hooks)(nil)
+	_ kgo.HookBrokerConnect    = (*hooks)(nil)
+	_ kgo.HookBrokerDisconnect = (*hooks)(nil)
+	_ kgo.HookBrokerWrite      = (*hooks)(nil)
+	_ kgo.HookBrokerE2E        = (*hooks)(nil)
+	_ kgo.HookBrokerThrottle   = (*hooks)(nil)
 )
 
 func addressOf(m kgo.BrokerMetadata) string {
@@ -121,14 +120,6 @@ const (
 	// askTimeout bounds the wait for the answer.
 	askTimeout = 5 * time.Second
 )
-
-// OnProduceRecordPartitioned implements kgo's hook. kgo calls the hook for
-// every message, with a lock held.
-func (*hooks) OnProduceRecordPartitioned(kr *kgo.Record, _ int32) {
-	if r := kr.Context.(*recordContext).record; r.loader {
-		r.part.topic.loaded()
-	}
-}
 
 // watch notices that brokers have gone away while the client is idle. kgo reads
 // a connection only while a request waits for its answer, so kgo itself notices

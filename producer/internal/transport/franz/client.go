@@ -1,15 +1,17 @@
 package franz
 
 import (
+	"bytes"
 	"context"
 	"fmt"
-	"math"
 	"net"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/kversion"
 
 	"github.com/avroline/avroline/producer/internal/settings"
 	"github.com/avroline/avroline/producer/internal/transport"
@@ -25,16 +27,25 @@ type client struct {
 	wire       wire
 	brokers    transport.Brokers
 	connect    func(ctx context.Context, network, address string) (net.Conn, error)
-	promise    func(*kgo.Record, error) // promised, made once
-	run        run                      // of the goroutine that calls promise
-	chunks     chunkPool
-	ticks      ticks
-	expiry     expiry
-	linger     linger
-	outbox     *outbox
-	background sync.WaitGroup
-	alive      context.Context //nolint:containedctx // the lifetime of the client
-	die        context.CancelFunc
+	compressor kgo.Compressor // nil: no compression
+	// compressing has the buffers of compressor.
+	compressing sync.Pool
+	buffers     bufferPool
+	ticks       ticks
+	expiry      expiry
+	linger      linger
+	senders     senders
+	ids         producerIDs
+	backoff     func(fails int) time.Duration
+	outbox      *outbox
+	busy        busy
+	// stale asks keepMetadata for the leaders. asked and answered count its
+	// requests.
+	stale           chan struct{} // capacity 1
+	asked, answered atomic.Uint64
+	background      sync.WaitGroup
+	alive           context.Context //nolint:containedctx // the lifetime of the client
+	die             context.CancelFunc
 
 	topics sync.Map // name to *topic
 
@@ -54,7 +65,12 @@ func Open(c *settings.Config, batchBytes int, h transport.Handler) (transport.Cl
 	k := &client{config: c, handler: h, batchBytes: batchBytes}
 	k.wire.client = k
 	k.expiry.after = c.DeliveryTimeout
-	k.promise = k.handlePromise
+	k.linger.after, k.linger.wake = c.Linger, make(chan struct{}, 1)
+	k.stale = make(chan struct{}, 1)
+	k.senders.client = k
+	k.backoff = backoff(c.RetryBackoff, c.RetryBackoffMax)
+	k.compressing.New = func() any { return new(bytes.Buffer) }
+	k.busy.none.L = &k.busy.mu
 	common, connect, err := options(c, h)
 	if err != nil {
 		return nil, err
@@ -64,60 +80,38 @@ func Open(c *settings.Config, batchBytes int, h transport.Handler) (transport.Cl
 	if err != nil {
 		return nil, err
 	}
-	kgoLinger := min(c.Linger, kgoMostLinger)
-	if c.TransactionalID == "" {
-		k.linger.after, kgoLinger = c.Linger, 0
+	if k.compressor, err = kgo.DefaultCompressor(compression); err != nil {
+		return nil, fmt.Errorf("franz: %w", err)
 	}
-	k.linger.init()
+	versions := kversion.Stable()
+	versions.SetMaxKeyVersion(int16(kmsg.TxnOffsetCommit), 5) // later versions name a topic by its id
 	opts := append(common,
 		kgo.Dialer(k.wire.dial),
-		kgo.RecordPartitioner(kgo.ManualPartitioner()),
-		kgo.ProducerBatchCompression(compression),
-		kgo.ProducerBatchMaxBytesFn(func(topic string) int32 { return int32(k.limit(topic)) }),
-		kgo.ProducerLinger(kgoLinger),
-		// The engine limits the messages in flight. kgo must never make a
-		// caller wait, because Produce runs under a lock.
-		kgo.MaxBufferedRecords(math.MaxInt32),
-		// Only the engine gives up a message. If kgo gave up a record after
-		// some attempts, the record could still be in the log.
-		kgo.UnknownTopicRetries(-1),
-		kgo.ProducerOnDataLossDetected(k.dataLost),
+		kgo.MaxVersions(versions),
 		kgo.WithHooks(&hooks{c, h, &k.brokers}),
 	)
-	if c.WeakAcks {
-		acks := kgo.AllISRAcks()
-		switch c.Acks {
-		case settings.AcksNone:
-			acks = kgo.NoAck()
-		case settings.AcksLeader:
-			acks = kgo.LeaderAck()
-		}
-		opts = append(opts, kgo.DisableIdempotentWrite(), kgo.RequiredAcks(acks),
-			kgo.MaxProduceRequestsInflightPerBroker(c.InFlightRequests))
-		if c.Retries >= 0 {
-			opts = append(opts, kgo.RecordRetries(c.Retries))
-		}
-	}
-	if c.TransactionalID != "" {
-		opts = append(opts, kgo.TransactionalID(c.TransactionalID), kgo.TransactionTimeout(c.TransactionTimeout))
+	if k.acks() == 0 {
+		opts = append(opts, kgo.DisableIdempotentWrite(), kgo.RequiredAcks(kgo.NoAck()))
 	}
 	if k.kgo, err = kgo.NewClient(opts...); err != nil {
 		return nil, fmt.Errorf("franz: %w", err)
 	}
-	k.tx.client = k
+	k.tx.client, k.tx.calls = k, make(chan struct{}, 1)
 	k.outbox = newOutbox(h)
 	k.alive, k.die = context.WithCancel(context.Background())
 	k.background.Go(func() { k.linger.run(k.alive) })
 	k.background.Go(k.watch)
+	k.background.Go(func() { k.keepMetadata(k.alive) })
+	if c.DeliveryTimeout > 0 {
+		k.background.Go(func() { k.expire(k.alive) })
+	}
 	return k, nil
 }
 
-// kgo allows batches from leastBatch to mostBatch bytes, and a linger of at
-// most kgoMostLinger.
+// A batch has from leastBatch to mostBatch bytes.
 const (
-	leastBatch    = 512
-	mostBatch     = 1 << 30
-	kgoMostLinger = time.Minute
+	leastBatch = 512
+	mostBatch  = 1 << 30
 )
 
 // limit returns the size of the largest batch of a topic. A client may be open
@@ -133,13 +127,20 @@ func (c *client) limit(topic string) int {
 
 // Topic implements [transport.Client].
 func (c *client) Topic(name string) (transport.Topic, error) {
+	t := c.newTopic(name)
+	t.batchBytes.Store(int32(c.limit(name)))
+	return t, nil
+}
+
+// newTopic returns the client's state of a topic.
+func (c *client) newTopic(name string) *topic {
 	if t := c.topic(name); t != nil {
-		return t, nil
+		return t
 	}
-	t := &topic{client: c, name: name, batchBytes: c.limit(name)}
+	t := &topic{client: c, name: name}
 	t.partitions.Store(new([]*partition))
 	known, _ := c.topics.LoadOrStore(name, t)
-	return known.(*topic), nil
+	return known.(*topic)
 }
 
 // topic returns the client's state of a topic, or nil.
@@ -158,9 +159,9 @@ func (c *client) refusalError() error {
 	return nil
 }
 
-// refuse makes Produce refuse new messages. Whoever gives messages to kgo at
-// this moment holds a lock of their partition. The callers of refuse take the
-// same locks next.
+// refuse makes Produce refuse new messages. Whoever adds messages at this
+// moment holds the lock of their partition. The callers of refuse take the same
+// locks next.
 func (c *client) refuse(err *transport.Error) { c.refusal.CompareAndSwap(nil, err) }
 
 // fail ends the client. The client takes no new messages after fail.
@@ -180,55 +181,49 @@ func (c *client) TestFatalError(reason string) {
 	c.fail(&transport.Error{Code: transport.Desynchronized, Fatal: true, Text: reason})
 }
 
-// failIfFinal ends the client if the error of a message is final, because kgo
-// then returns the same error for every later message. With a transactional id,
-// failIfFinal marks the transaction instead, because the transaction can only
-// be aborted.
-func (c *client) failIfFinal(err error) {
-	e := convert(err)
-	if c.config.TransactionalID != "" {
-		c.tx.broken.CompareAndSwap(nil, e)
-		return
-	}
-	switch e.Code {
-	case codeClusterAuthorization, codeTransactionalIDAuthorization, codeProducerFenced, codeInvalidTransactionTimeout,
-		codeInvalidProducerIDMapping, codeInvalidProducerEpoch:
-		fatal := *e
-		fatal.Fatal = true
-		c.fail(&fatal)
+// busy counts the partitions with messages.
+type busy struct {
+	mu   sync.Mutex
+	none sync.Cond
+	n    int
+}
+
+func (b *busy) add(n int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.n += n; b.n == 0 {
+		b.none.Broadcast()
 	}
 }
 
-const (
-	codeClusterAuthorization         transport.Code = 31
-	codeInvalidProducerEpoch         transport.Code = 47
-	codeInvalidProducerIDMapping     transport.Code = 49
-	codeInvalidTransactionTimeout    transport.Code = 50
-	codeTransactionalIDAuthorization transport.Code = 53
-	codeProducerFenced               transport.Code = 90
-)
-
-// dataLost runs if a broker does not know kgo's next sequence number, although
-// the broker has acknowledged every earlier message. kgo goes on with a new
-// sequence. The wire allows a new sequence only if no attempt of the batch can
-// be in the log.
-func (c *client) dataLost(topic string, partition int32) {
-	c.handler.Trouble(&transport.Error{
-		Code: transport.Desynchronized,
-		Text: fmt.Sprintf("%s[%d]: the broker has lost the end of the log, as after an unclean leader election: acknowledged messages may be gone", topic, partition),
-	})
+// wait waits until no partition has a message.
+func (b *busy) wait() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for b.n > 0 {
+		b.none.Wait()
+	}
 }
 
 // Purge implements [transport.Client].
 func (c *client) Purge() {
 	c.refuse(gaveUpError("the client gives up what is not delivered"))
-	c.wire.stop()
+	c.endAll(gaveUpError("the client was told to give up what is not delivered"))
+}
+
+// endAll ends all messages. A request in flight goes on, but nobody waits for
+// its answer.
+func (c *client) endAll(err *transport.Error) {
+	var report report
 	for _, t := range c.topics.Range {
-		t.(*topic).each(func(p *partition) { // later publishers are refused
-			p.dropWaiting(gaveUpError("the client was told to give up what is not delivered"), nil)
+		t.(*topic).each(func(p *partition) {
+			if p.front != nil {
+				p.end(&report, err)
+				p.hold(&report)
+			}
 		})
 	}
-	c.kgo.UnsafeAbortBufferedRecords()
+	report.put(c.outbox)
 }
 
 // Close implements [transport.Client].
@@ -237,9 +232,8 @@ func (c *client) Close() {
 		c.refuse(&transport.Error{Code: transport.Closed, Text: "the client is closed"})
 		c.tx.close()
 		c.Purge()
-		c.linger.close()
 		c.die()
-		_ = c.kgo.Flush(context.Background()) // after Flush every promise has run
+		c.senders.close()
 		c.kgo.Close()
 		c.background.Wait()
 		c.outbox.close()

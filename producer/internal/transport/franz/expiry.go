@@ -2,66 +2,94 @@ package franz
 
 import (
 	"context"
-	"sync"
 	"time"
 
 	"github.com/avroline/avroline/producer/internal/transport"
 )
 
-// expiry makes messages expire after the delivery timeout. kgo's own setting,
-// RecordDeliveryTimeout, counts from the timestamp of the record, which may be
-// any time.
+// expiry makes messages expire after the delivery timeout, if they are
+// certainly not in the log. The messages of a batch expire together, when the
+// youngest one is old enough. So a batch takes messages only for a part of the
+// timeout.
 type expiry struct {
 	after time.Duration // 0: never
-
-	mu      sync.Mutex
-	present *expirySlot
-	end     time.Time // of the present slot
 }
 
-// expirySlots divides the timeout. The messages of a slot expire together, when
-// the youngest one is old enough.
-const expirySlots = 20
+// expiryParts divides the timeout.
+const expiryParts = 20
 
-// slot returns the slot of a message that comes now, or nil.
-func (e *expiry) slot() *expirySlot {
-	if e.after == 0 {
-		return nil
+// now returns the time at which a batch begins.
+func (x *expiry) now() (t time.Time) {
+	if x.after > 0 {
+		t = time.Now()
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if now := time.Now(); now.After(e.end) {
-		length := e.after / expirySlots
-		s := &expirySlot{over: make(chan struct{})}
-		e.present, e.end = s, now.Add(length)
-		time.AfterFunc(e.after+length, func() { close(s.over) })
-	}
-	return e.present
+	return t
 }
 
-// expirySlot is the context of the messages that expire together. kgo gives up
-// a message whose context has ended, if the message is certainly not in the
-// log.
-type expirySlot struct{ over chan struct{} }
+// separates reports whether a new message does not expire together with the
+// messages of a batch.
+func (x *expiry) separates(b *batch) bool {
+	return x.after > 0 && time.Since(b.came) > x.after/expiryParts
+}
 
-var _ context.Context = (*expirySlot)(nil)
-
-func (*expirySlot) Deadline() (time.Time, bool) { return time.Time{}, false }
-func (s *expirySlot) Done() <-chan struct{}     { return s.over }
-func (*expirySlot) Value(any) any               { return nil }
-
-func (s *expirySlot) Err() error {
-	select {
-	case <-s.over:
-		return errExpired
-	default:
-		return nil
+// run ends the expired messages until ctx ends.
+func (c *client) expire(ctx context.Context) {
+	tick := time.NewTicker(max(c.expiry.after/expiryParts, time.Millisecond))
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		for _, t := range c.topics.Range {
+			t.(*topic).each((*partition).expire)
+		}
 	}
 }
 
-// errExpired is the error of expired messages. If the first message of a
-// partition expires, kgo also gives up the messages behind it.
+// expire ends the expired messages of a partition. The caller holds p.mu.
+func (p *partition) expire() {
+	c := p.topic.client
+	b := p.front
+	if b == nil || p.stage == reporting {
+		return
+	}
+	old := time.Now().Add(-c.expiry.after - c.expiry.after/expiryParts)
+	var before *batch // in doubt, and does not expire
+	if b.maybe && !c.config.WeakAcks || b.came.Before(old) && p.request != nil && !p.request.abandon() {
+		before, b = b, b.next
+	}
+	var report report
+	for b != nil && b.came.Before(old) {
+		expired := b
+		b = b.next
+		report.failed(expired, errExpired, nil, expired.maybe)
+		if p.request == nil || expired != p.front { // a request may still encode the batch
+			report.ended = append(report.ended, expired)
+		}
+		if c.config.TransactionalID != "" {
+			c.tx.broken.CompareAndSwap(nil, errExpired)
+		}
+	}
+	if len(report.outcomes) == 0 {
+		return
+	}
+	if before == nil {
+		p.front = b
+	} else {
+		before.next = b
+	}
+	if b == nil {
+		p.back = before
+	}
+	if p.front == nil && p.stage != flying {
+		p.deactivate()
+	}
+	report.put(c.outbox)
+}
+
 var errExpired = &transport.Error{
 	Code: transport.TimedOut, Err: context.DeadlineExceeded,
-	Text: "the message, or an earlier message of its partition, waited longer than delivery.timeout.ms",
+	Text: "the message waited longer than delivery.timeout.ms",
 }

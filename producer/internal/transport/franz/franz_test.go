@@ -68,7 +68,7 @@ func TestIdlePartition(t *testing.T) {
 		<-h.all
 		events.each(func(p *partition) {
 			if p.active != &idle {
-				t.Errorf("partition %d: handed %d, ended %d", p.number, p.handed, p.ended)
+				t.Errorf("partition %d: %+v", p.number, p.active)
 			}
 		})
 	}

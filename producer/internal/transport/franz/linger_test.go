@@ -10,45 +10,12 @@ import (
 	"github.com/avroline/avroline/producer/producertest"
 )
 
-// TestRecordList compares a list with a slice.
-func TestRecordList(t *testing.T) {
-	t.Parallel()
-	records := make([]record, 6)
-	var l, other recordList
-	for i := range records {
-		records[i].size = i
-	}
-	for i := 4; i < 6; i++ {
-		l.push(&records[i])
-	}
-	for i := range 4 {
-		other.push(&records[i])
-	}
-	l.prepend(&other)
-	l.prepend(&other) // empty
-	if l.count != 6 || l.bytes != 15 || !other.empty() || other.count != 0 {
-		t.Errorf("%d messages, %d bytes; the other list %+v", l.count, l.bytes, other)
-	}
-	var got []int
-	for !l.empty() {
-		got = append(got, l.pop().size)
-	}
-	if !slices.Equal(got, []int{0, 1, 2, 3, 4, 5}) || l != (recordList{}) {
-		t.Errorf("%v, and %+v", got, l)
-	}
-	other.push(&records[1])
-	l.prepend(&other)
-	if l.push(&records[2]); l.pop() != &records[1] || l.pop() != &records[2] {
-		t.Error("a message behind prepended ones")
-	}
-}
-
 // TestLingerTimes takes partitions whose time has come.
 func TestLingerTimes(t *testing.T) {
 	t.Parallel()
 	l := linger{after: time.Hour}
-	l.init()
-	first, second := new(partition), new(partition)
+	l.wake = make(chan struct{}, 1)
+	first, second := &partition{active: new(active)}, &partition{active: new(active)}
 	begun := time.Now()
 	l.add(first)
 	l.add(second)
@@ -82,8 +49,8 @@ func TestLingerFlush(t *testing.T) {
 	t.Parallel()
 	c := client{config: new(settings.Config)}
 	c.linger.after = time.Hour
-	c.linger.init()
-	before, during := new(partition), new(partition)
+	c.linger.wake = make(chan struct{}, 1)
+	before, during := &partition{active: new(active)}, &partition{active: new(active)}
 	c.linger.add(before)
 	c.BeginFlush()
 	c.linger.add(during)
@@ -92,7 +59,7 @@ func TestLingerFlush(t *testing.T) {
 		t.Errorf("now %v, due %v", now, due)
 	}
 	c.EndFlush()
-	c.linger.add(new(partition))
+	c.linger.add(&partition{active: new(active)})
 	if now, due, _ := c.linger.take(nil, nil, time.Now()); len(now)+len(due) > 0 {
 		t.Error("a partition does not wait after the flush")
 	}
@@ -106,9 +73,8 @@ func TestLinger(t *testing.T) {
 	config := testConfig(t, b.Addrs(), "")
 	config.Linger = time.Hour
 	const size = 1000
-	h := &collector{all: make(chan struct{}), want: 10}
+	h := &collector{all: make(chan struct{}), want: 9}
 	c, events := openTopic(t, config, 10*size, h, "events")
-	events.loading.Store(int32(topicLoaded)) // otherwise the first message does not linger
 	token := transport.Token(0)
 	send := func(partition int32, n int) {
 		t.Helper()
@@ -120,15 +86,15 @@ func TestLinger(t *testing.T) {
 		}
 	}
 	send(1, 9)
-	send(0, 10)
+	send(0, 10) // the last one needs another batch
 	<-h.all
 	h.Lock()
-	h.want, h.all = 10+9, make(chan struct{})
+	h.want, h.all = 9+10, make(chan struct{})
 	h.Unlock()
 	c.Purge()
 	<-h.all
 	for _, o := range h.outcomes {
-		if lingers := o.Token < 9; lingers != (o.Persistence == transport.NotPersisted) || lingers != (o.Partition == 1) {
+		if lingers := o.Token < 9 || o.Token == 18; lingers != (o.Persistence == transport.NotPersisted) {
 			t.Errorf("message %d: %+v", o.Token, o)
 		}
 	}

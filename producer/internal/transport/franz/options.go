@@ -23,7 +23,12 @@ import (
 // dialFunc opens a connection to a broker, including the TLS handshake.
 type dialFunc func(ctx context.Context, network, address string) (net.Conn, error)
 
-const dialTimeout = 10 * time.Second
+const (
+	dialTimeout = 10 * time.Second
+	// The brokers see these names.
+	softwareName    = "avroline"
+	softwareVersion = "franz"
+)
 
 // options returns the kgo settings of every client, and the function that
 // connects to a broker.
@@ -35,11 +40,11 @@ func options(c *settings.Config, h transport.Handler) ([]kgo.Opt, dialFunc, erro
 	opts := []kgo.Opt{
 		kgo.SeedBrokers(c.Brokers...),
 		kgo.ClientID(c.ClientID),
-		kgo.SoftwareNameAndVersion("avroline", "franz"),
+		kgo.SoftwareNameAndVersion(softwareName, softwareVersion),
 		kgo.MetadataMaxAge(c.MetadataMaxAge),
 		kgo.MetadataMinAge(min(max(c.RetryBackoff, 10*time.Millisecond), c.MetadataMaxAge)),
 		kgo.RetryBackoffFn(backoff(c.RetryBackoff, c.RetryBackoffMax)),
-		kgo.ProduceRequestTimeout(max(c.RequestTimeout, 100*time.Millisecond)),
+		kgo.ProduceRequestTimeout(max(c.RequestTimeout, 100*time.Millisecond)), // with acks=0
 		kgo.ConnIdleTimeout(idleTimeout(c)),
 		kgo.DisableClientMetrics(),
 		kgo.AlwaysRetryEOF(), // a stopping broker closes connections at any time

@@ -2,184 +2,336 @@ package franz
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/avroline/avroline/producer/internal/settings"
 	"github.com/avroline/avroline/producer/internal/transport"
 	"github.com/avroline/avroline/producer/producertest"
 )
 
-// TestRefusalAfterExpiry refuses a batch while an expired batch is in doubt.
-// kgo has forgotten the expired batch, so the refusal counts.
-func TestRefusalAfterExpiry(t *testing.T) {
-	t.Parallel()
-	p := &partition{active: new(active), topic: &topic{client: &client{config: &settings.Config{}}}}
-	lost, refused := &request{}, &request{}
-	expired, _ := p.wrote(lost, batchKey{}, 2)
-	expired.lost(lost)
-	p.handed, p.someExpired = 4, true
-	p.end(2)
-	if !p.inDoubt() {
-		t.Error("the batch is not in doubt any more")
-	}
-	p.wrote(refused, batchKey{epoch: 1}, 2)
-	p.answered(refused, answer{code: kerr.InvalidRecord.Code})
-	if !p.held || p.refusal == nil {
-		t.Error("the refusal does not count")
-	}
+// flight is a partition with two batches. A request has the first one.
+type flight struct {
+	c *client
+	h *collector
+	p *partition
+	r *request
+	b *batch
 }
 
-// TestRefusalWaitsForGiving answers batches while messages are on the way to
-// kgo. A refused batch waits, because kgo would write a message that comes
-// after the refusal. Other answers do not wait.
-func TestRefusalWaitsForGiving(t *testing.T) {
-	t.Parallel()
-	p := &partition{active: new(active), topic: &topic{client: &client{config: &settings.Config{}}}}
-	acknowledged, refused := &request{}, &request{}
-	p.wrote(acknowledged, batchKey{sequence: 0}, 2)
-	p.wrote(refused, batchKey{sequence: 2}, 2)
-	p.giving.Lock()
-	p.answered(acknowledged, answer{})
-	noted := make(chan struct{})
-	go func() {
-		defer close(noted)
-		p.answered(refused, answer{code: kerr.InvalidRecord.Code})
-	}()
-	select {
-	case <-noted:
-		t.Error("the refusal is noted while messages are on the way")
-	case <-time.After(20 * time.Millisecond):
+func newFlight(t *testing.T, config *settings.Config) *flight {
+	t.Helper()
+	h := &collector{all: make(chan struct{}), want: -1}
+	c := testClient(config, h)
+	c.ids.present.Store(&producerID{id: 9})
+	made, err := c.Topic("events")
+	if err != nil {
+		t.Fatal(err)
 	}
-	p.giving.Unlock()
-	<-noted
-	if !p.held {
-		t.Error("the partition takes messages")
+	events := made.(*topic)
+	events.batchBytes.Store(1 << 20)
+	events.noteMetadata(&kmsg.MetadataResponseTopic{
+		TopicID: [16]byte{1}, Partitions: []kmsg.MetadataResponseTopicPartition{{Leader: 1, LeaderEpoch: 4}},
+	})
+	f := &flight{c: c, h: h}
+	produce := func(token transport.Token) {
+		if err := events.Produce(0, &transport.Message{Value: []byte("v"), HasTimestamp: true, Timestamp: 5}, token); err != nil {
+			t.Fatal(err)
+		}
 	}
+	produce(1)
+	produce(2)
+	f.p = events.at(0)
+	f.p.mu.Lock()
+	f.p.stage, f.p.due = queued, true
+	f.p.mu.Unlock()
+	f.takeOff(t)
+	produce(3)
+	return f
 }
 
-// TestBatchBehindRefusedBatch answers a batch behind a refused batch before and
-// after kgo has reported the messages of the refused batch. The messages behind
-// it are certainly not in the log in both cases, unless their batch may have
-// been appended. An earlier attempt of the refused batch may be in the log.
-// Then the broker may append a batch behind it.
-func TestBatchBehindRefusedBatch(t *testing.T) {
+// takeOff gives the first batch to a request.
+func (f *flight) takeOff(t *testing.T) {
+	t.Helper()
+	f.p.mu.Lock()
+	f.p.stage = queued
+	f.p.mu.Unlock()
+	f.r, _ = f.c.senders.at(1).request([]*partition{f.p})
+	if len(f.r.batches) != 1 {
+		t.Fatal("the partition has no batch for the request")
+	}
+	f.b = f.r.batches[0]
+}
+
+// answer gives the partition a broker's answer.
+func (f *flight) answer(a kmsg.ProduceResponseTopicPartition) {
+	f.r.begin()
+	var to report
+	f.p.answered(f.r, f.b, &a, &to)
+	to.put(f.c.outbox)
+	f.c.outbox.wait()
+}
+
+func (f *flight) lose(begun bool) {
+	if begun {
+		f.r.begin()
+	}
+	var to report
+	f.p.unanswered(f.r, f.b, errors.New("the connection ended"), &to)
+	to.put(f.c.outbox)
+	f.c.outbox.wait()
+}
+
+func answerWith(code *kerr.Error) kmsg.ProduceResponseTopicPartition {
+	a := kmsg.NewProduceResponseTopicPartition()
+	a.BaseOffset = -1
+	if code != nil {
+		a.ErrorCode = code.Code
+	}
+	return a
+}
+
+// TestAnswers gives a partition each answer that decides about a batch.
+func TestAnswers(t *testing.T) {
 	t.Parallel()
+	const again transport.Persistence = 99
+	idempotent, inTx := settings.Config{}, settings.Config{TransactionalID: "id"}
+	weak := settings.Config{WeakAcks: true, Acks: settings.AcksLeader, Retries: 0}
 	for name, c := range map[string]struct {
-		reported bool // the refused batch, before the answer to the next batch
-		doubt    bool // the refused batch may be in the log
-		inFlight bool // the next batch
-		code     int16
-		lost     bool // the next batch has no answer
-		want     transport.Persistence
+		config  settings.Config
+		lost    bool // an earlier attempt had no answer
+		code    *kerr.Error
+		outcome transport.Persistence // of the first message, or again
+		newID   bool                  // the next batch has another producer id
 	}{
-		"before":             {code: kerr.OutOfOrderSequenceNumber.Code, want: transport.NotPersisted},
-		"after":              {reported: true, code: kerr.OutOfOrderSequenceNumber.Code, want: transport.NotPersisted},
-		"after, unknown id":  {reported: true, code: kerr.UnknownProducerID.Code, want: transport.NotPersisted},
-		"after, maybe":       {reported: true, code: kerr.RequestTimedOut.Code, want: transport.PossiblyPersisted},
-		"after, no answer":   {reported: true, lost: true, want: transport.PossiblyPersisted},
-		"before, no answer":  {lost: true, want: transport.PossiblyPersisted},
-		"before, in the log": {code: 0, want: transport.PossiblyPersisted},
-		"in flight":          {inFlight: true, want: transport.NotPersisted},
-		"doubt, in flight":   {doubt: true, inFlight: true, want: transport.PossiblyPersisted},
-		"doubt, refused":     {doubt: true, code: kerr.OutOfOrderSequenceNumber.Code, want: transport.NotPersisted},
+		"in the log before":              {config: idempotent, lost: true, code: kerr.DuplicateSequenceNumber, outcome: transport.Persisted},
+		"not the leader":                 {config: idempotent, code: kerr.NotLeaderForPartition, outcome: again},
+		"too few replicas":               {config: idempotent, code: kerr.NotEnoughReplicas, outcome: again},
+		"too few replicas, after append": {config: idempotent, code: kerr.NotEnoughReplicasAfterAppend, outcome: again},
+		"refused":                        {config: idempotent, code: kerr.MessageTooLarge, outcome: transport.NotPersisted},
+		"refused after a lost answer":    {config: idempotent, lost: true, code: kerr.MessageTooLarge, outcome: transport.PossiblyPersisted, newID: true},
+		"damaged":                        {config: idempotent, code: kerr.CorruptMessage, outcome: transport.NotPersisted},
+		"out of order":                   {config: idempotent, code: kerr.OutOfOrderSequenceNumber, outcome: again, newID: true},
+		"out of order after a lost answer": {
+			config: idempotent, lost: true, code: kerr.OutOfOrderSequenceNumber, outcome: transport.PossiblyPersisted, newID: true,
+		},
+		"unknown producer":     {config: idempotent, code: kerr.UnknownProducerID, outcome: again, newID: true},
+		"not from the broker":  {config: idempotent, code: kerr.UnknownServerError, outcome: transport.PossiblyPersisted, newID: true},
+		"refused in tx":        {config: inTx, code: kerr.InvalidTxnState, outcome: transport.NotPersisted},
+		"out of order in tx":   {config: inTx, code: kerr.OutOfOrderSequenceNumber, outcome: transport.NotPersisted},
+		"not the leader in tx": {config: inTx, code: kerr.NotLeaderForPartition, outcome: again},
+		"no attempts left":     {config: weak, code: kerr.NotEnoughReplicas, outcome: transport.NotPersisted},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			p := &partition{active: new(active), topic: &topic{client: &client{config: &settings.Config{}}}}
-			first, second := &request{}, &request{}
-			a, _ := p.wrote(first, batchKey{sequence: 0}, 2)
-			if c.doubt {
-				a.lost(first)
-				p.wrote(first, batchKey{sequence: 0}, 2)
+			f := newFlight(t, &c.config)
+			id := f.c.ids.get()
+			if c.lost {
+				f.lose(true)
+				f.takeOff(t)
 			}
-			b, _ := p.wrote(second, batchKey{sequence: 2}, 3)
-			p.handed = 7 // two messages were never written
-			p.answered(first, answer{code: kerr.InvalidRecord.Code})
-			if c.reported {
-				p.end(1)
-				p.end(1)
-			}
-			switch {
-			case c.inFlight:
-			case c.lost:
-				b.lost(second)
-			default:
-				p.answered(second, answer{code: c.code})
-			}
-			for index, want := range map[uint64]transport.Persistence{2: c.want, 4: c.want, 5: transport.NotPersisted, 6: transport.NotPersisted} {
-				var o transport.Outcome
-				p.explain(&o, index, kerr.InvalidRecord)
-				if o.Persistence != want {
-					t.Errorf("message %d: persistence %v, want %v: %v", index, o.Persistence, want, o.Err)
+			f.answer(answerWith(c.code))
+			f.h.Lock()
+			defer f.h.Unlock()
+			if c.outcome == again {
+				if len(f.h.outcomes) > 0 || f.p.front != f.b || f.p.request != nil {
+					t.Errorf("outcomes %+v, the batch is not sent again", f.h.outcomes)
 				}
+			} else {
+				if len(f.h.outcomes) < 2 || f.h.outcomes[0].Persistence != c.outcome || f.h.outcomes[1].Persistence != c.outcome {
+					t.Errorf("outcomes %+v", f.h.outcomes)
+				}
+				if refused := c.outcome != transport.Persisted; refused != (len(f.h.outcomes) == 3) {
+					t.Errorf("%d outcomes", len(f.h.outcomes))
+				} else if refused && f.h.outcomes[2].Persistence != transport.NotPersisted {
+					t.Errorf("the message behind: %+v", f.h.outcomes[2])
+				}
+			}
+			if c.config.TransactionalID == "" && (f.c.ids.get() != id) != c.newID {
+				t.Errorf("another producer id: %t", f.c.ids.get() != id)
+			}
+			if c.config.TransactionalID != "" && (f.c.tx.broken.Load() != nil) != (c.outcome != again) {
+				t.Errorf("the transaction is broken: %v", f.c.tx.broken.Load())
 			}
 		})
 	}
 }
 
-// TestReportsOfBatch gives the client kgo's reports of a batch of three
-// messages. Each message gets its outcome, also if the reports do not continue
-// as they began.
-func TestReportsOfBatch(t *testing.T) {
+// TestDelivered checks the offsets and the times of delivered messages.
+func TestDelivered(t *testing.T) {
 	t.Parallel()
-	failed := errors.New("failed")
-	inOrder := [3]transport.Token{0, 1, 2}
-	type report struct {
-		offset int64
-		err    error
-	}
 	for name, c := range map[string]struct {
-		reports    [3]report
+		tokens     []transport.Token
+		stamps     []int64
 		appendTime int64
-		tokens     [3]transport.Token
-		times      [3]int64
-		outcomes   int // outcomes of the transport
+		reports    int
 	}{
-		"in the log":           {[3]report{{offset: 10}, {offset: 11}, {offset: 12}}, -1, inOrder, [3]int64{5, 5, 5}, 1},
-		"other times":          {[3]report{{offset: 10}, {offset: 11}, {offset: 12}}, -1, inOrder, [3]int64{5, 6, 6}, 2},
-		"other tokens":         {[3]report{{offset: 10}, {offset: 11}, {offset: 12}}, -1, [3]transport.Token{7, 8, 3}, [3]int64{5, 5, 5}, 2},
-		"LogAppendTime":        {[3]report{{offset: 10}, {offset: 11}, {offset: 12}}, 777, inOrder, [3]int64{5, 6, 7}, 1},
-		"the last one fails":   {[3]report{{offset: 10}, {offset: 11}, {err: failed}}, -1, inOrder, [3]int64{5, 5, 5}, 2},
-		"the second one fails": {[3]report{{offset: 10}, {err: failed}, {offset: 12}}, -1, inOrder, [3]int64{5, 5, 5}, 3},
-		"the offsets jump":     {[3]report{{offset: 10}, {offset: 20}, {offset: 21}}, -1, inOrder, [3]int64{5, 5, 5}, 3},
-		"all fail":             {[3]report{{err: failed}, {err: failed}, {err: failed}}, -1, inOrder, [3]int64{5, 5, 5}, 3},
-		"no offsets":           {[3]report{{offset: -1}, {offset: -1}, {offset: -1}}, -1, inOrder, [3]int64{5, 5, 5}, 3},
+		"one report":    {[]transport.Token{1, 2, 3}, []int64{5, 5, 5}, -1, 1},
+		"other times":   {[]transport.Token{1, 2, 3}, []int64{5, 6, 6}, -1, 2},
+		"other tokens":  {[]transport.Token{7, 8, 3}, []int64{5, 5, 5}, -1, 2},
+		"LogAppendTime": {[]transport.Token{1, 2, 3}, []int64{5, 5, 6}, 777, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			h := &collector{all: make(chan struct{}), want: 3}
-			k := &client{config: &settings.Config{TransactionalID: "id"}, handler: h} // with an id, a failure does not end the client
-			k.outbox = newOutbox(h)
-			p := &partition{active: &active{handed: 3}, topic: &topic{client: k}}
-			b, _ := p.wrote(&request{}, batchKey{}, 3)
-			p.answered(b.request, answer{offset: 10, appendTime: c.appendTime})
-			for i, report := range c.reports {
-				r := k.chunks.copy(&transport.Message{Value: []byte("v")}, 1)
-				r.part, r.token, r.index, r.Timestamp = p, c.tokens[i], uint64(i), time.UnixMilli(c.times[i])
-				r.Offset = report.offset
-				k.handlePromise(&r.Record, report.err)
+			b := newTestBatch(testClient(&settings.Config{}, nil), nil)
+			for i, token := range c.tokens {
+				b.add(&transport.Message{}, c.stamps[i], token)
 			}
-			k.outbox.close()
-			if p.active != &idle || k.run.batch != nil {
-				t.Errorf("%d messages ended, %d batches, a run %t", p.ended, len(p.batches), k.run.batch != nil)
+			var to report
+			to.delivered(b, 10, c.appendTime, time.Second)
+			h := &collector{want: -1}
+			h.Outcomes(to.outcomes)
+			if h.reports != c.reports || len(h.outcomes) != 3 {
+				t.Errorf("%d reports of %d messages, want %d", h.reports, len(h.outcomes), c.reports)
 			}
 			for i, o := range h.outcomes {
-				report, stamp := c.reports[i], c.times[i]
-				persisted := report.err == nil && report.offset >= 0
-				if persisted && c.appendTime >= 0 {
+				stamp := c.stamps[i]
+				if c.appendTime >= 0 {
 					stamp = c.appendTime
 				}
-				if o.Token != c.tokens[i] || (o.Persistence == transport.Persisted) != persisted || persisted && o.Offset != report.offset || o.Timestamp != stamp {
-					t.Errorf("message %d: %+v", i, o)
+				want := transport.Outcome{
+					Token: c.tokens[i], Partition: 7, Offset: int64(10 + i), Timestamp: stamp, OnWire: time.Second, Persistence: transport.Persisted,
+				}
+				if o != want {
+					t.Errorf("%+v, want %+v", o, want)
 				}
 			}
-			if len(h.outcomes) != 3 || h.reports != c.outcomes {
-				t.Errorf("%d outcomes of %d messages, want %d", h.reports, len(h.outcomes), c.outcomes)
+		})
+	}
+}
+
+// TestNoOffset acknowledges a batch without an offset, which is no delivery.
+func TestNoOffset(t *testing.T) {
+	t.Parallel()
+	f := newFlight(t, &settings.Config{})
+	f.answer(answerWith(nil))
+	if o := f.h.outcomes[0]; o.Persistence != transport.PossiblyPersisted || o.Err == nil {
+		t.Errorf("%+v", o)
+	}
+}
+
+// TestGuilty refuses a batch because of its second record.
+func TestGuilty(t *testing.T) {
+	t.Parallel()
+	f := newFlight(t, &settings.Config{})
+	a, text := answerWith(kerr.InvalidRecord), "the record has no key"
+	a.ErrorRecords = []kmsg.ProduceResponseTopicPartitionErrorRecord{{RelativeOffset: 1, ErrorMessage: &text}}
+	f.answer(a)
+	o := f.h.outcomes
+	if len(o) != 3 || o[0].Guilty || !o[1].Guilty || o[2].Guilty || convert(o[1].Err).Text != text {
+		t.Errorf("%+v", o)
+	}
+	for i := range o {
+		if o[i].Persistence != transport.NotPersisted || o[i].Message == nil || string(o[i].Message.Value) != "v" {
+			t.Errorf("message %d: %+v", i, o[i])
+		}
+	}
+}
+
+// TestLostBeforeWrite loses a request that no connection has begun to write.
+// The messages are in no log.
+func TestLostBeforeWrite(t *testing.T) {
+	t.Parallel()
+	for _, begun := range []bool{false, true} {
+		t.Run(fmt.Sprint("begun ", begun), func(t *testing.T) {
+			t.Parallel()
+			f := newFlight(t, &settings.Config{})
+			f.lose(begun)
+			f.c.Purge()
+			f.c.outbox.wait()
+			want := transport.NotPersisted
+			if begun {
+				want = transport.PossiblyPersisted
+			}
+			o := f.h.outcomes
+			if len(o) != 3 || o[0].Persistence != want || o[1].Persistence != want || o[2].Persistence != transport.NotPersisted {
+				t.Errorf("%+v", o)
 			}
 		})
+	}
+}
+
+// TestPurgeInFlight gives up messages while a request has them. The request is
+// not written afterwards, and its answer changes nothing.
+func TestPurgeInFlight(t *testing.T) {
+	t.Parallel()
+	for _, begun := range []bool{false, true} {
+		t.Run(fmt.Sprint("begun ", begun), func(t *testing.T) {
+			t.Parallel()
+			f := newFlight(t, &settings.Config{})
+			if begun {
+				f.r.begin()
+			}
+			f.c.Purge()
+			f.c.outbox.wait()
+			want := transport.NotPersisted
+			if begun {
+				want = transport.PossiblyPersisted
+			}
+			if o := f.h.outcomes; len(o) != 3 || o[0].Persistence != want || o[2].Persistence != transport.NotPersisted {
+				t.Errorf("%+v", o)
+			}
+			if !begun && (f.r.begin() || len(f.r.AppendTo([]byte{0})) > 1) {
+				t.Error("the request is written")
+			}
+			late := answerWith(nil)
+			late.BaseOffset = 1
+			f.answer(late)
+			if len(f.h.outcomes) != 3 {
+				t.Errorf("%d outcomes of 3 messages", len(f.h.outcomes))
+			}
+			if f.p.active != &idle {
+				t.Errorf("the partition is not idle: %+v", f.p.active)
+			}
+		})
+	}
+}
+
+// TestRenewedTopic creates a topic again while an answer is missing. The
+// message can be in the old log, and is not sent to the new one.
+func TestRenewedTopic(t *testing.T) {
+	t.Parallel()
+	f := newFlight(t, &settings.Config{})
+	f.lose(true)
+	f.p.topic.noteMetadata(&kmsg.MetadataResponseTopic{
+		TopicID: [16]byte{2}, Partitions: []kmsg.MetadataResponseTopicPartition{{Leader: 1}},
+	})
+	f.p.mu.Lock()
+	f.p.stage = queued
+	f.p.mu.Unlock()
+	if r, _ := f.c.senders.at(1).request([]*partition{f.p}); len(r.batches) > 0 {
+		t.Error("the batch is sent to the new topic")
+	}
+	f.c.outbox.wait()
+	o := f.h.outcomes
+	if len(o) != 3 || o[0].Persistence != transport.PossiblyPersisted || o[2].Persistence != transport.NotPersisted {
+		t.Errorf("%+v", o)
+	}
+}
+
+// TestNewLeader gets the leader with a refusal (KIP-951).
+func TestNewLeader(t *testing.T) {
+	t.Parallel()
+	f := newFlight(t, &settings.Config{})
+	a := answerWith(kerr.NotLeaderForPartition)
+	a.CurrentLeader.LeaderID, a.CurrentLeader.LeaderEpoch = 3, 5
+	before := f.c.asked.Load()
+	f.answer(a)
+	if id, err := f.p.topic.leader(0); id != 3 || err != nil {
+		t.Errorf("leader %d, %v", id, err)
+	}
+	if f.p.fresh > before || len(f.c.senders.at(3).waiting) != 1 {
+		t.Error("the partition waits for the leader")
+	}
+	f.p.topic.noteMetadata(&kmsg.MetadataResponseTopic{ // of a broker that lags behind
+		TopicID: [16]byte{1}, Partitions: []kmsg.MetadataResponseTopicPartition{{Leader: 1, LeaderEpoch: 4}},
+	})
+	if id, _ := f.p.topic.leader(0); id != 3 {
+		t.Errorf("leader %d after old metadata", id)
 	}
 }
 
@@ -201,60 +353,5 @@ func TestAcksNone(t *testing.T) {
 		if o.Err != nil || o.Offset != -1 {
 			t.Errorf("%+v", o)
 		}
-	}
-}
-
-// TestSecondSequence answers a batch in doubt with a code after which kgo
-// begins a new sequence, although kgo began one for the same messages before.
-// kgo must not write the messages once more.
-func TestSecondSequence(t *testing.T) {
-	t.Parallel()
-	p := &partition{active: new(active), topic: &topic{client: &client{config: &settings.Config{}}}}
-	p.handed = 2
-	refused, lost, last := &request{}, &request{}, &request{}
-	p.wrote(refused, batchKey{epoch: 0, sequence: 7}, 2)
-	if code := p.answered(refused, answer{code: kerr.OutOfOrderSequenceNumber.Code}); code != kerr.OutOfOrderSequenceNumber.Code {
-		t.Fatalf("the batch is not in the log, and kgo gets the code %d", code)
-	}
-	again, _ := p.wrote(lost, batchKey{epoch: 1}, 2)
-	again.lost(lost)
-	p.wrote(last, batchKey{epoch: 1}, 2)
-	if code := p.answered(last, answer{code: kerr.UnknownProducerID.Code}); code != kerr.InvalidRecord.Code || p.refusal == nil {
-		t.Errorf("kgo gets the code %d and writes the batch a second time", code)
-	}
-}
-
-// TestAcknowledgedEarly acknowledges a batch before the batch in front of it.
-// kgo takes no notice, sends the batch again, and must not let the batch expire
-// after the next answer.
-func TestAcknowledgedEarly(t *testing.T) {
-	t.Parallel()
-	c := &client{config: &settings.Config{}}
-	c.expiry.after = time.Second
-	p := &partition{active: new(active), topic: &topic{client: c}}
-	first, second, again := &request{}, &request{}, &request{}
-	p.wrote(first, batchKey{sequence: 0}, 2)
-	p.wrote(second, batchKey{sequence: 2}, 2)
-	p.answered(first, answer{code: kerr.NotEnoughReplicas.Code})
-	p.answered(second, answer{})
-	p.wrote(again, batchKey{sequence: 2}, 2)
-	if code := p.answered(again, answer{code: kerr.NotEnoughReplicas.Code}); code != kerr.NotEnoughReplicasAfterAppend.Code {
-		t.Errorf("kgo gets the code %d and may let the batch expire", code)
-	}
-}
-
-// TestWrittenTwice writes a batch again before the client has noted that the
-// first attempt got no answer. The first attempt may be in the log.
-func TestWrittenTwice(t *testing.T) {
-	t.Parallel()
-	p := &partition{active: new(active), topic: &topic{client: &client{config: &settings.Config{}}}}
-	first, second := &request{}, &request{}
-	b, _ := p.wrote(first, batchKey{}, 2)
-	p.wrote(second, batchKey{}, 2)
-	b.lost(first)
-	p.answered(second, answer{code: kerr.TopicAuthorizationFailed.Code})
-	var o transport.Outcome
-	if p.explain(&o, 0, kerr.TopicAuthorizationFailed); o.Persistence != transport.PossiblyPersisted {
-		t.Errorf("persistence %v: %v", o.Persistence, o.Err)
 	}
 }

@@ -15,29 +15,42 @@ import (
 	"github.com/avroline/avroline/producer/internal/transport"
 )
 
-// transaction is the client's open transaction.
+// transaction is the client's open transaction (KIP-98).
 //
-// The consumer is another client, so kgo does not know the consumed offsets.
-// The package sends the offsets (KIP-98: AddOffsetsToTxn, then
-// TxnOffsetCommit). The package also ends a transaction that kgo regards as
-// empty.
+// There are two versions of the protocol. In the first one, the client adds
+// each partition and each group to the transaction at the coordinator, before a
+// message or an offset. In the second one (part 2 of KIP-890), the brokers do
+// this, and the answer to EndTxn has the producer's next epoch. The brokers
+// offer the second version as the feature transaction.version 2.
 type transaction struct {
 	client *client
+	second bool // the version of the protocol, set by InitTransactions
 
 	mu      sync.Mutex
 	groups  map[string]bool // groups with offsets in the transaction
 	group   string          // the last group with offsets, of this or the last transaction
 	sent    bool            // SendOffsets was called in the transaction
-	early   chan struct{}   // closed when the goroutine of begun has ended; nil without it
 	running *operation      // the commit or abort that still runs after its call was cancelled
-	aux     *kgo.Client     // for offset requests, made on first use
+	first   *kgo.Client     // for the requests of the first version, made on first use
 	closed  bool
+	adding  []*partition // that the coordinator does not have yet
+	asking  bool         // addPartitions runs
 
-	// produced says that kgo has got a message of the transaction. ending says
-	// that kgo has sent EndTxn. broken is the reason why a commit is
-	// impossible.
-	produced, ending atomic.Bool
-	broken           atomic.Pointer[transport.Error]
+	// calls is full during a request to the coordinator, because the
+	// coordinator refuses a second one at the same time. open says that the
+	// transaction takes partitions and groups, and belongs to the holder.
+	calls chan struct{} // capacity 1
+	open  bool
+
+	number   atomic.Uint32 // of the transaction
+	aborting atomic.Bool   // no more messages are written
+	// reached says that the coordinator may know the transaction. Otherwise
+	// there is nothing to end.
+	reached atomic.Bool
+	// dirty says that the sequence numbers of a partition are not known. broken
+	// is the reason why a commit is impossible.
+	dirty  atomic.Bool
+	broken atomic.Pointer[transport.Error]
 }
 
 // operation is a commit or abort. An operation goes on after the caller's
@@ -53,14 +66,53 @@ var errCancelled = &transport.Error{Code: transport.State, Text: "the commit was
 
 // InitTransactions implements [transport.Client].
 func (c *client) InitTransactions(ctx context.Context) error {
-	if _, _, err := c.kgo.ProducerID(ctx); err != nil {
-		if ctx.Err() != nil {
-			err = ctx.Err()
-		}
-		return convertError(err)
+	second, err := c.offersSecondVersion(ctx)
+	if err != nil {
+		return convert(err)
 	}
-	return nil
+	c.tx.second = second
+	return convertError(c.tx.init(ctx, nil))
 }
+
+// init asks the coordinator for a producer id. With before, the id is the same
+// and has the next epoch.
+func (t *transaction) init(ctx context.Context, before *producerID) error {
+	return whileConcurrent(ctx, func() error {
+		id, err := t.client.initProducerID(ctx, before)
+		if err == nil {
+			t.client.ids.present.Store(id)
+		}
+		return err
+	})
+}
+
+// offersSecondVersion asks a broker for the version of transactions.
+func (c *client) offersSecondVersion(ctx context.Context) (bool, error) {
+	req := kmsg.NewPtrApiVersionsRequest()
+	req.ClientSoftwareName, req.ClientSoftwareVersion = softwareName, softwareVersion
+	resp, err := req.RequestWith(ctx, bounded{c.kgo})
+	if err != nil {
+		return false, err
+	}
+	for _, f := range resp.FinalizedFeatures {
+		if f.Name == "transaction.version" {
+			return f.MaxVersionLevel >= 2, nil
+		}
+	}
+	return false, nil
+}
+
+// lock waits until no request to the coordinator runs.
+func (t *transaction) lock(ctx context.Context) error {
+	select {
+	case t.calls <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (t *transaction) unlock() { <-t.calls }
 
 // convertError converts like convert, but convertError(nil) is an untyped nil.
 func convertError(err error) error {
@@ -73,31 +125,39 @@ func convertError(err error) error {
 // BeginTransaction implements [transport.Client].
 func (c *client) BeginTransaction() error {
 	t := &c.tx
+	if err := t.lock(c.alive); err != nil {
+		return convert(err)
+	}
+	defer t.unlock()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.running != nil {
 		return &transport.Error{Code: transport.State, Text: "the transaction before has not ended"}
 	}
+	if c.ids.get() == nil {
+		return &transport.Error{Code: transport.State, Text: "the client has no producer id"}
+	}
 	if !t.sent {
 		t.group = ""
 	}
-	t.groups, t.early, t.sent = nil, nil, false
-	t.produced.Store(false)
-	t.ending.Store(false)
+	t.groups, t.sent, t.adding = nil, false, nil
+	t.reached.Store(false)
 	t.broken.Store(nil)
-	return convertError(c.kgo.BeginTransaction())
+	t.number.Add(1)
+	t.open = true
+	return nil
 }
 
 // CommitTransaction implements [transport.Client].
 func (c *client) CommitTransaction(ctx context.Context) error {
-	return c.tx.end(ctx, true, func(op *operation, life context.Context) error {
-		defer c.outbox.wait()
-		c.linger.settle()
-		if err := c.kgo.Flush(life); err != nil {
+	return c.tx.end(ctx, true, func(op *operation) error {
+		c.BeginFlush()
+		c.busy.wait()
+		c.EndFlush()
+		defer c.outbox.wait() // the handler gets the outcomes while the coordinator works
+		if err := c.refusalError(); err != nil {
 			return err
 		}
-		// Every promise has run, so broken is set if a message failed. The
-		// handler gets the outcomes while the coordinator works.
 		if err := c.tx.broken.Load(); err != nil {
 			e := *err
 			e.AbortRequired = !e.Fatal
@@ -106,20 +166,35 @@ func (c *client) CommitTransaction(ctx context.Context) error {
 		if !op.begun.CompareAndSwap(false, true) {
 			return errCancelled
 		}
-		return c.tx.finish(life, kgo.TryCommit)
+		return c.tx.finish(true)
 	})
 }
 
 // AbortTransaction implements [transport.Client].
 func (c *client) AbortTransaction(ctx context.Context) error {
-	return c.tx.end(ctx, false, func(_ *operation, life context.Context) error {
-		c.linger.settle()
-		if err := c.kgo.AbortBufferedRecords(life); err != nil {
+	return c.tx.end(ctx, false, func(*operation) error {
+		c.tx.aborting.Store(true)
+		defer c.tx.aborting.Store(false)
+		c.endWaiting()
+		c.busy.wait()
+		c.outbox.wait()
+		if err := c.refusalError(); err != nil {
 			return err
 		}
-		c.outbox.wait()
-		return c.tx.finish(life, kgo.TryAbort)
+		return c.tx.finish(false)
 	})
+}
+
+// endWaiting ends the messages that no request has. The messages behind a
+// request end with its answer.
+func (c *client) endWaiting() {
+	for _, t := range c.topics.Range {
+		t.(*topic).each(func(p *partition) {
+			if p.front != nil && p.stage != flying && p.stage != reporting {
+				p.giveUp(errAborted)
+			}
+		})
+	}
 }
 
 // end starts a commit or an abort, or waits for the running operation.
@@ -127,7 +202,7 @@ func (c *client) AbortTransaction(ctx context.Context) error {
 // If the context ends before a commit asks the coordinator, the commit never
 // asks. If the context ends later, the handler has every outcome when end
 // returns. So a missing outcome proves that there is no commit.
-func (t *transaction) end(ctx context.Context, commit bool, f func(op *operation, life context.Context) error) error {
+func (t *transaction) end(ctx context.Context, commit bool, f func(op *operation) error) error {
 	t.mu.Lock()
 	op := t.running
 	switch {
@@ -136,7 +211,7 @@ func (t *transaction) end(ctx context.Context, commit bool, f func(op *operation
 		t.running = op
 		t.client.background.Go(func() {
 			defer close(op.done)
-			op.err = f(op, context.Background()) // kgo's Close ends the call
+			op.err = f(op)
 		})
 	case op.commit != commit:
 		t.mu.Unlock()
@@ -163,44 +238,249 @@ func (t *transaction) end(ctx context.Context, commit bool, f func(op *operation
 	return convertError(op.err)
 }
 
-// finish ends the transaction at the coordinator. kgo sends no EndTxn if it has
-// added no partition to the transaction. If the coordinator still had the
-// offsets, they would become a part of the next transaction.
-func (t *transaction) finish(ctx context.Context, try kgo.TransactionEndTry) error {
-	if err := t.waitEarly(ctx); err != nil {
+// finish ends the transaction at the coordinator.
+func (t *transaction) finish(commit bool) error {
+	c := t.client
+	ctx := c.alive
+	if err := t.lock(ctx); err != nil {
 		return err
 	}
-	if err := t.client.kgo.EndTransaction(ctx, try); err != nil {
-		return err
-	}
-	t.mu.Lock()
-	offsetsOnly := len(t.groups) > 0 && !t.ending.Load()
-	t.mu.Unlock()
-	if offsetsOnly {
-		return t.endOffsets(ctx, bool(try))
-	}
-	return nil
-}
-
-// endOffsets ends a transaction that has offsets, but no partitions.
-func (t *transaction) endOffsets(ctx context.Context, commit bool) error {
-	id, epoch, err := t.client.kgo.ProducerID(ctx)
-	if err != nil {
-		return err
-	}
-	aux, err := t.auxiliary()
-	if err != nil {
-		return err
-	}
-	return whileConcurrent(ctx, func() error {
-		req := kmsg.NewPtrEndTxnRequest()
-		req.TransactionalID, req.ProducerID, req.ProducerEpoch, req.Commit = t.client.config.TransactionalID, id, epoch, commit
-		resp, err := req.RequestWith(ctx, bounded{aux})
+	defer t.unlock()
+	t.open = false
+	if t.reached.Load() {
+		id, err := t.endTxn(ctx, commit)
 		if err != nil {
 			return err
 		}
-		return kerr.ErrorForCode(resp.ErrorCode)
+		t.reached.Store(false)
+		c.ids.present.Store(id)
+		if t.second { // the sequence numbers begin again
+			t.dirty.Store(false)
+		}
+	}
+	if !t.dirty.Load() {
+		return nil
+	}
+	if err := t.init(ctx, c.ids.get()); err != nil {
+		return err
+	}
+	t.dirty.Store(false)
+	return nil
+}
+
+var errNotOpen = &transport.Error{Code: transport.State, Text: "the transaction has ended"}
+
+// endTxn asks the coordinator to end the transaction. endTxn returns the
+// producer id of the next transaction.
+func (t *transaction) endTxn(ctx context.Context, commit bool) (*producerID, error) {
+	cl, err := t.requestor()
+	if err != nil {
+		return nil, err
+	}
+	next := t.client.ids.get()
+	err = whileConcurrent(ctx, func() error {
+		req := kmsg.NewPtrEndTxnRequest()
+		req.TransactionalID, req.ProducerID, req.ProducerEpoch, req.Commit = t.client.config.TransactionalID, next.id, next.epoch, commit
+		resp, err := req.RequestWith(ctx, bounded{cl})
+		if err == nil {
+			err = kerr.ErrorForCode(resp.ErrorCode)
+		}
+		if err == nil && resp.ProducerID >= 0 {
+			next = &producerID{resp.ProducerID, resp.ProducerEpoch}
+		}
+		return err
 	})
+	return next, err
+}
+
+// requestor returns the client for requests of the transaction's version.
+func (t *transaction) requestor() (*kgo.Client, error) {
+	if t.second {
+		return t.client.kgo, nil
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed {
+		return nil, &transport.Error{Code: transport.Closed, Text: "the client is closed"}
+	}
+	if t.first != nil {
+		return t.first, nil
+	}
+	versions := kversion.Stable()
+	versions.SetMaxKeyVersion(int16(kmsg.AddPartitionsToTxn), 3)
+	versions.SetMaxKeyVersion(int16(kmsg.AddOffsetsToTxn), 3)
+	versions.SetMaxKeyVersion(int16(kmsg.EndTxn), 4)
+	versions.SetMaxKeyVersion(int16(kmsg.TxnOffsetCommit), 4)
+	common, connect, err := options(t.client.config, t.client.handler)
+	if err != nil {
+		return nil, err
+	}
+	t.first, err = kgo.NewClient(append(common, kgo.Dialer(connect), kgo.MaxVersions(versions))...)
+	return t.first, err
+}
+
+// close ends the requests of the first version. Running operations end with an
+// error.
+func (t *transaction) close() {
+	t.mu.Lock()
+	first := t.first
+	t.closed = true
+	t.mu.Unlock()
+	if first != nil {
+		first.Close()
+	}
+}
+
+// begun notes that a partition has a message of the transaction. The
+// coordinator learns about the partition before the message leaves. The caller
+// holds p.mu.
+func (t *transaction) begun(p *partition) {
+	if number := t.number.Load(); !t.second && p.inTx != number && p.asked != number {
+		t.add(p)
+	}
+}
+
+// has reports whether messages of a partition can be written. If not, the
+// partition is told later. The caller holds p.mu.
+func (t *transaction) has(p *partition) bool {
+	number := t.number.Load()
+	switch {
+	case t.second:
+		t.reached.Store(true)
+		return true
+	case p.inTx == number:
+		return true
+	case p.asked != number:
+		t.add(p)
+	}
+	return false
+}
+
+// add adds a partition to the transaction at the coordinator. The caller holds
+// p.mu.
+func (t *transaction) add(p *partition) {
+	p.asked = t.number.Load()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.adding = append(t.adding, p)
+	if !t.asking {
+		t.asking = true
+		t.client.background.Go(t.addPartitions)
+	}
+}
+
+// addPartitions adds partitions to the transaction, until none is left.
+func (t *transaction) addPartitions() {
+	for {
+		t.mu.Lock()
+		parts, group := t.adding, t.group
+		t.adding = nil
+		if len(parts) == 0 {
+			t.asking = false
+			t.mu.Unlock()
+			return
+		}
+		t.mu.Unlock()
+		err := t.addToTxn(parts)
+		if err == nil && group != "" {
+			// The transaction before had offsets, so this one will have offsets
+			// too. SendOffsets has one round trip less.
+			_ = t.addGroup(t.client.alive, group) // SendOffsets tries again
+		}
+	}
+}
+
+// addToTxn adds partitions to the transaction.
+func (t *transaction) addToTxn(parts []*partition) error {
+	c := t.client
+	number := t.number.Load()
+	err := func() error {
+		if err := t.lock(c.alive); err != nil {
+			return err
+		}
+		defer t.unlock()
+		if !t.open {
+			return errNotOpen
+		}
+		cl, err := t.requestor()
+		if err != nil {
+			return err
+		}
+		req := partitionsRequest(parts)
+		id := c.ids.get()
+		req.TransactionalID, req.ProducerID, req.ProducerEpoch = c.config.TransactionalID, id.id, id.epoch
+		for fails := 0; ; fails++ {
+			t.reached.Store(true)
+			err := whileConcurrent(c.alive, func() error {
+				resp, err := req.RequestWith(c.alive, bounded{cl})
+				if err != nil {
+					return err
+				}
+				return refusedPartition(resp)
+			})
+			if err == nil || !convert(err).Retriable || t.aborting.Load() || c.refusalError() != nil {
+				return err
+			}
+			if broken := t.broken.Load(); broken != nil { // one of the topics is gone
+				return gaveUpError("the transaction cannot commit: " + broken.Error())
+			}
+			select {
+			case <-time.After(c.backoff(fails)):
+			case <-c.alive.Done():
+				return err
+			}
+		}
+	}()
+	if err != nil {
+		t.broken.CompareAndSwap(nil, convert(err))
+	}
+	for _, p := range parts {
+		p.mu.Lock()
+		switch {
+		case err == nil:
+			p.inTx = number
+			p.dispatch()
+		case p.stage == resting:
+			p.asked = 0
+			if p.front != nil {
+				p.giveUp(convert(err))
+			}
+		}
+		p.mu.Unlock()
+	}
+	return err
+}
+
+// partitionsRequest returns the request for partitions. The request does not
+// yet name the producer.
+func partitionsRequest(parts []*partition) *kmsg.AddPartitionsToTxnRequest {
+	req := kmsg.NewPtrAddPartitionsToTxnRequest()
+	places := map[*topic]int{}
+	for _, p := range parts {
+		at, ok := places[p.topic]
+		if !ok {
+			at = len(req.Topics)
+			places[p.topic] = at
+			topic := kmsg.NewAddPartitionsToTxnRequestTopic()
+			topic.Topic = p.topic.name
+			req.Topics = append(req.Topics, topic)
+		}
+		req.Topics[at].Partitions = append(req.Topics[at].Partitions, p.number)
+	}
+	return req
+}
+
+// refusedPartition returns the error of the first partition that the
+// coordinator refuses. The coordinator then adds none.
+func refusedPartition(resp *kmsg.AddPartitionsToTxnResponse) (err error) {
+	for _, topic := range resp.Topics {
+		for _, p := range topic.Partitions {
+			if e := kerr.ErrorForCode(p.ErrorCode); e != nil && (err == nil || errors.Is(err, kerr.OperationNotAttempted)) {
+				err = e
+			}
+		}
+	}
+	return err
 }
 
 // SendOffsets implements [transport.Client].
@@ -215,33 +495,23 @@ func (t *transaction) sendOffsets(ctx context.Context, offsets []transport.Group
 	t.mu.Lock()
 	t.sent = true
 	t.mu.Unlock()
-	id, epoch, err := t.client.kgo.ProducerID(ctx)
+	cl, err := t.requestor()
 	if err != nil {
 		return err
 	}
-	aux, err := t.auxiliary()
-	if err != nil {
+	if t.second {
+		t.reached.Store(true)
+	} else if err := t.addGroup(ctx, member.Group); err != nil {
 		return err
 	}
-	if err := t.waitEarly(ctx); err != nil {
-		return err
-	}
-	if err := t.addGroup(ctx, aux, member.Group, id, epoch); err != nil {
-		return err
-	}
-	if t.produced.Load() {
-		// Offsets usually come after the last message, so the messages leave
-		// now. They do not leave earlier, because the coordinator would refuse
-		// to add a partition while it adds the group.
-		t.client.background.Go(func() {
-			t.client.linger.settle()
-			_ = t.client.kgo.Flush(context.Background()) // CommitTransaction reports what fails
-		})
-	}
+	// Offsets usually come after the last message, so the messages leave now.
+	t.client.BeginFlush()
+	defer t.client.EndFlush()
+	id := t.client.ids.get()
 	req := offsetsRequest(offsets, member)
-	req.TransactionalID, req.ProducerID, req.ProducerEpoch = t.client.config.TransactionalID, id, epoch
+	req.TransactionalID, req.ProducerID, req.ProducerEpoch = t.client.config.TransactionalID, id.id, id.epoch
 	return whileConcurrent(ctx, func() error {
-		resp, err := req.RequestWith(ctx, bounded{aux})
+		resp, err := req.RequestWith(ctx, bounded{cl})
 		if err != nil {
 			return err
 		}
@@ -293,58 +563,32 @@ func offsetError(err error) error {
 	return &e
 }
 
-// begun notes that kgo gets the first message of the transaction. If the
-// transaction before had offsets, this one will have offsets too. So begun
-// already adds the group, and SendOffsets has one round trip less.
-func (t *transaction) begun() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.produced.Swap(true) || t.group == "" {
-		return
+// addGroup adds a group to the transaction, once.
+func (t *transaction) addGroup(ctx context.Context, group string) error {
+	if err := t.lock(ctx); err != nil {
+		return err
 	}
-	group, done := t.group, make(chan struct{})
-	t.early = done
-	t.client.background.Go(func() {
-		defer close(done)
-		id, epoch, err := t.client.kgo.ProducerID(t.client.alive)
-		if err != nil {
-			return // SendOffsets gets the error too
-		}
-		if aux, err := t.auxiliary(); err == nil {
-			_ = t.addGroup(t.client.alive, aux, group, id, epoch) // SendOffsets tries again
-		}
-	})
-}
-
-// waitEarly waits until begun has added the group.
-func (t *transaction) waitEarly(ctx context.Context) error {
-	t.mu.Lock()
-	early := t.early
-	t.mu.Unlock()
-	if early == nil {
-		return nil
+	defer t.unlock()
+	if !t.open {
+		return errNotOpen
 	}
-	select {
-	case <-early:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// addGroup adds a group to the transaction, once. Only one call runs at a time.
-func (t *transaction) addGroup(ctx context.Context, aux *kgo.Client, group string, id int64, epoch int16) error {
 	t.mu.Lock()
 	known := t.groups[group]
 	t.mu.Unlock()
 	if known {
 		return nil
 	}
-	err := whileConcurrent(ctx, func() error {
+	cl, err := t.requestor()
+	if err != nil {
+		return err
+	}
+	t.reached.Store(true)
+	err = whileConcurrent(ctx, func() error {
+		id := t.client.ids.get()
 		req := kmsg.NewPtrAddOffsetsToTxnRequest()
 		req.TransactionalID, req.Group = t.client.config.TransactionalID, group
-		req.ProducerID, req.ProducerEpoch = id, epoch
-		resp, err := req.RequestWith(ctx, bounded{aux})
+		req.ProducerID, req.ProducerEpoch = id.id, id.epoch
+		resp, err := req.RequestWith(ctx, bounded{cl})
 		if err != nil {
 			return err
 		}
@@ -360,42 +604,6 @@ func (t *transaction) addGroup(ctx context.Context, aux *kgo.Client, group strin
 	}
 	t.groups[group], t.group = true, group
 	return nil
-}
-
-// auxiliary returns a client for requests that kgo's own transactions do not
-// make. The client uses the versions before part 2 of KIP-890. With later
-// versions the coordinator changes the producer's epoch, and kgo would not
-// learn the new epoch.
-func (t *transaction) auxiliary() (*kgo.Client, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.closed {
-		return nil, &transport.Error{Code: transport.Closed, Text: "the client is closed"}
-	}
-	if t.aux != nil {
-		return t.aux, nil
-	}
-	versions := kversion.Stable()
-	versions.SetMaxKeyVersion(int16(kmsg.EndTxn), 4)
-	versions.SetMaxKeyVersion(int16(kmsg.TxnOffsetCommit), 4)
-	versions.SetMaxKeyVersion(int16(kmsg.AddOffsetsToTxn), 3)
-	common, connect, err := options(t.client.config, t.client.handler)
-	if err != nil {
-		return nil, err
-	}
-	t.aux, err = kgo.NewClient(append(common, kgo.Dialer(connect), kgo.MaxVersions(versions))...)
-	return t.aux, err
-}
-
-// close ends the auxiliary client. Running operations end with an error.
-func (t *transaction) close() {
-	t.mu.Lock()
-	aux := t.aux
-	t.closed = true
-	t.mu.Unlock()
-	if aux != nil {
-		aux.Close()
-	}
 }
 
 // whileConcurrent repeats f while the coordinator is still ending the previous

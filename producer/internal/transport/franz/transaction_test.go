@@ -5,12 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
-	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/avroline/avroline/internal/logread"
 	"github.com/avroline/avroline/producer/internal/transport"
 	"github.com/avroline/avroline/producer/producertest"
 )
@@ -73,6 +74,74 @@ func TestTransactionWithoutItsOffsets(t *testing.T) {
 	})
 }
 
+// TestAbortInDoubt aborts a transaction whose message is in the log, but whose
+// answer is lost. The sequence numbers of the partition are then not known. If
+// the next transaction went on with them, the broker would take its message for
+// the lost one.
+func TestAbortInDoubt(t *testing.T) {
+	t.Parallel()
+	onTransactionVersions(t, func(t *testing.T, w *offsetsWorld) {
+		h := &collector{all: make(chan struct{}), want: 1}
+		c := w.open(t, h)
+		ctx := t.Context()
+		steps(t,
+			func() error { return c.InitTransactions(ctx) },
+			c.BeginTransaction,
+			func() error { return produce(c, "out") },
+			func() error { return c.CommitTransaction(ctx) },
+			c.BeginTransaction,
+		)
+		lost := w.broker.LoseAnswers(1, 1)
+		steps(t, func() error { return produce(c, "out") })
+		for lost.Hits() == 0 {
+			time.Sleep(time.Millisecond)
+		}
+		steps(t, func() error { return c.AbortTransaction(ctx) })
+		lost.Stop()
+		steps(t,
+			c.BeginTransaction,
+			func() error { return produce(c, "out") },
+			func() error { return c.CommitTransaction(ctx) },
+		)
+		var offsets []int64
+		for r, err := range logread.All(ctx, w.addrs, "out") {
+			if err != nil {
+				t.Fatal(err)
+			}
+			offsets = append(offsets, r.Offset)
+		}
+		last := h.outcomes[len(h.outcomes)-1]
+		if len(h.outcomes) != 3 || len(offsets) != 2 || last.Offset != offsets[1] || h.outcomes[1].Persistence != transport.PossiblyPersisted {
+			t.Errorf("offsets %v are visible, outcomes %+v", offsets, h.outcomes)
+		}
+	})
+}
+
+// TestCommitAfterFailure commits a transaction with a message that failed.
+func TestCommitAfterFailure(t *testing.T) {
+	t.Parallel()
+	onTransactionVersions(t, func(t *testing.T, w *offsetsWorld) {
+		c := w.open(t, &collector{all: make(chan struct{}), want: -1})
+		ctx := t.Context()
+		steps(t,
+			func() error { return c.InitTransactions(ctx) },
+			c.BeginTransaction,
+			func() error { return produce(c, "out") },
+			func() error { return produce(c, "missing") },
+		)
+		var failed *transport.Error
+		if err := c.CommitTransaction(ctx); !errors.As(err, &failed) || !failed.AbortRequired {
+			t.Errorf("the commit: %v", err)
+		}
+		steps(t,
+			func() error { return c.AbortTransaction(ctx) },
+			c.BeginTransaction,
+			func() error { return produce(c, "out") },
+			func() error { return c.CommitTransaction(ctx) },
+		)
+	})
+}
+
 func steps(t *testing.T, all ...func() error) {
 	t.Helper()
 	for i, step := range all {
@@ -96,8 +165,9 @@ func at(partition int32, offset int64) transport.GroupOffset {
 
 // offsetsWorld is a cluster with the topics in and out.
 type offsetsWorld struct {
-	addrs []string
-	admin *kgo.Client
+	broker *producertest.Broker
+	addrs  []string
+	admin  *kgo.Client
 }
 
 // onTransactionVersions runs f on a cluster with part 2 of KIP-890, and on a
@@ -107,16 +177,13 @@ func onTransactionVersions(t *testing.T, f func(t *testing.T, w *offsetsWorld)) 
 	for _, version := range []int16{0, 2} {
 		t.Run(fmt.Sprint("transaction.version ", version), func(t *testing.T) {
 			t.Parallel()
-			cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(2, "in"), kfake.SeedTopics(1, "out"))
+			b := producertest.Start(t, producertest.WithTopic("in", 2), producertest.WithTopic("out", 1))
+			admin, err := kgo.NewClient(kgo.SeedBrokers(b.Addrs()...))
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer cluster.Close()
-			w := &offsetsWorld{addrs: cluster.ListenAddrs()}
-			if w.admin, err = kgo.NewClient(kgo.SeedBrokers(w.addrs...)); err != nil {
-				t.Fatal(err)
-			}
-			defer w.admin.Close()
+			defer admin.Close()
+			w := &offsetsWorld{b, b.Addrs(), admin}
 			req := kmsg.NewPtrUpdateFeaturesRequest()
 			feature := kmsg.NewUpdateFeaturesRequestFeatureUpdate()
 			feature.Feature, feature.MaxVersionLevel, feature.UpgradeType = "transaction.version", version, 2
@@ -167,40 +234,4 @@ func (w *offsetsWorld) compare(t *testing.T, offsets ...int64) {
 			t.Errorf("partition %d: offset %d, code %d, want %d", partition, got.Offset, got.ErrorCode, want)
 		}
 	}
-}
-
-// TestBlockedMessage adds a message to a transaction while kgo forgets the
-// topic. The message never leaves, so the transaction must not commit.
-func TestBlockedMessage(t *testing.T) {
-	t.Parallel()
-	b := producertest.Start(t, producertest.WithTopic("out", 1))
-	config := testConfig(t, b.Addrs(), "id")
-	opened, err := Open(config, config.BatchBytes, &collector{all: make(chan struct{}), want: 2})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer opened.Close()
-	c := opened.(*client)
-	ctx := t.Context()
-	steps(t,
-		func() error { return c.InitTransactions(ctx) },
-		c.BeginTransaction,
-		func() error { return produce(c, "out") },
-	)
-	out := c.topic("out")
-	out.state.Store(int32(topicRenewed))
-	if err := produce(c, "out"); err != nil {
-		t.Fatal(err)
-	}
-	var refused *transport.Error
-	if err := c.CommitTransaction(ctx); !errors.As(err, &refused) || !refused.AbortRequired {
-		t.Errorf("the commit without a message of the transaction: %v", err)
-	}
-	out.state.Store(int32(topicUsable))
-	steps(t,
-		func() error { return c.AbortTransaction(ctx) },
-		c.BeginTransaction,
-		func() error { return produce(c, "out") },
-		func() error { return c.CommitTransaction(ctx) },
-	)
 }

@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -18,28 +17,22 @@ import (
 	"github.com/avroline/avroline/producer/internal/transport"
 )
 
-// wire watches a client's connections. wire notes the written batches. wire
-// also notes the brokers' answers before kgo gets them.
+// wire watches a client's connections. wire knows which produce requests the
+// client has written, and notes some answers of the brokers before kgo gets
+// them.
 type wire struct {
 	client *client
 
-	mu      sync.RWMutex // stop locks for writing; note locks for reading
-	stopped bool
-
-	ids sync.Map // topic id → name
-
 	connections sync.Map // *conn → nothing
+	// writing has the produce requests that kgo is about to write, by the first
+	// byte of the memory to which AppendTo has written the request.
+	writing sync.Map // *byte → *request
 }
 
-var errStopped = errors.New("the client writes no messages any more")
-
-// stop ends the writing of messages. After stop returns, no further message
-// reaches a connection.
-func (w *wire) stop() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.stopped = true
-}
+var (
+	errGivenUp = errors.New("the client has given up the messages of the request")
+	errNotOurs = errors.New("kgo writes a produce request from other memory than AppendTo had")
+)
 
 // dial connects to a broker.
 func (w *wire) dial(ctx context.Context, network, address string) (net.Conn, error) {
@@ -50,7 +43,7 @@ func (w *wire) dial(ctx context.Context, network, address string) (net.Conn, err
 	if err != nil {
 		return nil, err
 	}
-	c := &conn{Conn: inner, wire: w, open: map[int32]*request{}}
+	c := &conn{Conn: inner, wire: w, open: map[int32]question{}}
 	w.connections.Store(c, nil)
 	return c, nil
 }
@@ -61,110 +54,77 @@ type conn struct {
 	wire   *wire
 	broker atomic.Pointer[kgo.BrokerMetadata] // nil until the connection is usable
 
-	mu     sync.Mutex
-	open   map[int32]*request // requests in flight whose answer the wire reads, by correlation id
-	closed bool
+	waiting atomic.Int32 // requests without an answer
+
+	mu   sync.Mutex
+	open map[int32]question // requests whose answer the wire reads, by correlation id
 
 	frame []byte // an answer, with its length
 	read  int    // number of bytes that kgo has read
 }
 
-// request is a request whose answer the wire reads.
-type request struct {
-	key, version int16
-	at           time.Time // when the client began to write the request
-	batches      []*batch
-	again        int64 // how many of the batches were in an earlier request
-}
+// question is the kind of a request whose answer the wire reads.
+type question struct{ key, version int16 }
 
 const (
 	keyProduce          = 0
 	keyMetadata         = 3
 	keySASLHandshake    = 17
 	keyInitProducerID   = 22
-	keyEndTxn           = 26
 	keySASLAuthenticate = 36
 )
 
 // Write implements net.Conn.
 func (c *conn) Write(b []byte) (int, error) {
-	r, correlation, err := c.note(b)
-	if err != nil {
-		return 0, err
+	if len(b) < 12 {
+		return c.Conn.Write(b)
 	}
-	if r != nil && r.again > 0 {
-		if to := c.broker.Load(); to != nil {
-			c.wire.client.brokers.Count(to.NodeID, addressOf(*to), func(t *transport.Traffic) { t.Retries += r.again })
-		}
+	q := question{int16(binary.BigEndian.Uint16(b[4:])), int16(binary.BigEndian.Uint16(b[6:]))}
+	switch q.key {
+	case keyProduce:
+		return c.writeProduce(b)
+	case keyMetadata, keySASLHandshake, keySASLAuthenticate, keyInitProducerID:
+		c.mu.Lock()
+		c.open[int32(binary.BigEndian.Uint32(b[8:]))] = q
+		c.mu.Unlock()
 	}
-	n := 0
-	if r != nil && r.key == keyProduce && c.idle() && ended(c.Conn) {
-		err = io.ErrClosedPipe // a write to a closed connection would leave the messages in doubt
-	} else {
-		n, err = c.Conn.Write(b)
+	c.waiting.Add(1)
+	return c.Conn.Write(b)
+}
+
+// writeProduce writes a produce request, if the client has not given up its
+// messages meanwhile.
+func (c *conn) writeProduce(b []byte) (int, error) {
+	to, client := c.broker.Load(), c.wire.client
+	if client.acks() == 0 {
+		return c.Conn.Write(b)
 	}
-	if err != nil && n == 0 && r != nil && c.forget(correlation) != nil {
-		for _, batch := range r.batches {
-			batch.unwritten(r)
-		}
+	known, ok := c.wire.writing.LoadAndDelete(&b[0])
+	if !ok {
+		return 0, errNotOurs
+	}
+	r := known.(*request)
+	// Nobody reads a connection without a request, so its end is not noticed. A
+	// write would leave the messages in doubt.
+	if c.waiting.Load() == 0 && ended(c.Conn) {
+		return 0, io.ErrClosedPipe
+	}
+	if !r.begin() {
+		return 0, errGivenUp
+	}
+	c.waiting.Add(1)
+	if r.again > 0 {
+		client.brokers.Count(to.NodeID, addressOf(*to), func(t *transport.Traffic) { t.Retries += r.again })
+	}
+	n, err := r.writeTo(c.Conn, b)
+	if n == 0 && err != nil {
+		r.unwritten()
+	}
+	if more := n - len(b); more > 0 { // kgo counts the rest
+		client.brokers.Count(to.NodeID, addressOf(*to), func(t *transport.Traffic) { t.BytesSent += int64(more) })
+		n = len(b)
 	}
 	return n, err
-}
-
-// idle reports whether only the newest request waits for an answer. Then no
-// goroutine reads the connection.
-func (c *conn) idle() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return len(c.open) == 1
-}
-
-// note registers a request that is about to be written.
-func (c *conn) note(b []byte) (r *request, correlation int32, err error) {
-	if len(b) < 12 {
-		return nil, 0, nil
-	}
-	key, version := int16(binary.BigEndian.Uint16(b[4:])), int16(binary.BigEndian.Uint16(b[6:]))
-	correlation = int32(binary.BigEndian.Uint32(b[8:]))
-	r = &request{key: key, version: version, at: time.Now()}
-	switch key {
-	case keyProduce:
-		w := c.wire
-		w.mu.RLock()
-		defer w.mu.RUnlock()
-		if w.stopped {
-			return nil, 0, errStopped
-		}
-		acks, err := w.readProduce(b, r)
-		if err != nil {
-			return nil, 0, err
-		}
-		if acks == 0 {
-			return nil, 0, nil
-		}
-	case keyMetadata, keySASLHandshake, keySASLAuthenticate, keyInitProducerID:
-	case keyEndTxn:
-		c.wire.client.tx.ending.Store(true)
-		return nil, 0, nil
-	default:
-		return nil, 0, nil
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.closed {
-		return nil, 0, net.ErrClosed
-	}
-	c.open[correlation] = r
-	return r, correlation, nil
-}
-
-// forget removes and returns a registered request.
-func (c *conn) forget(correlation int32) *request {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	r := c.open[correlation]
-	delete(c.open, correlation)
-	return r
 }
 
 // Read implements net.Conn. Read reads a whole answer and inspects the answer
@@ -202,8 +162,14 @@ func (c *conn) readFrame() error {
 		return c.broken(err)
 	}
 	c.read = 0
-	if r := c.forget(int32(binary.BigEndian.Uint32(c.frame[4:]))); r != nil {
-		if err := c.wire.answered(r, c.frame[8:]); err != nil {
+	c.waiting.Add(-1)
+	id := int32(binary.BigEndian.Uint32(c.frame[4:]))
+	c.mu.Lock()
+	q, ok := c.open[id]
+	delete(c.open, id)
+	c.mu.Unlock()
+	if ok {
+		if err := c.wire.answered(q, c.frame[8:]); err != nil {
 			return c.broken(err)
 		}
 	}
@@ -217,8 +183,8 @@ func (c *conn) broken(err error) error {
 	c.frame, c.read = c.frame[:0], 0
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, r := range c.open {
-		if r.key == keySASLAuthenticate && errors.Is(err, io.EOF) {
+	for _, q := range c.open {
+		if q.key == keySASLAuthenticate && errors.Is(err, io.EOF) {
 			c.wire.client.handler.Trouble(&transport.Error{
 				Code: transport.Authentication, Text: "the broker closed the connection during the login", Err: err,
 			})
@@ -230,29 +196,16 @@ func (c *conn) broken(err error) error {
 	return err
 }
 
-// Close implements net.Conn. Requests without an answer will never get an
-// answer.
+// Close implements net.Conn.
 func (c *conn) Close() error {
 	c.wire.connections.Delete(c)
-	err := c.Conn.Close()
-	c.mu.Lock()
-	open := c.open
-	c.open, c.closed = nil, true
-	c.mu.Unlock()
-	for _, r := range open {
-		for _, b := range r.batches {
-			b.lost(r)
-		}
-	}
-	return err
+	return c.Conn.Close()
 }
 
-// answered inspects an answer, and may change the answer. If answered returns
-// an error, kgo gets the error instead of the answer.
-func (w *wire) answered(r *request, body []byte) error {
+// answered inspects an answer. If answered returns an error, kgo gets the error
+// instead of the answer.
+func (w *wire) answered(r question, body []byte) error {
 	switch r.key {
-	case keyProduce:
-		w.readAnswer(r, body)
 	case keyMetadata:
 		w.readTopics(r.version, body)
 	case keyInitProducerID:
@@ -263,132 +216,6 @@ func (w *wire) answered(r *request, body []byte) error {
 		return w.readLogin(r.version, body)
 	}
 	return nil
-}
-
-// readProduce notes the batches of a produce request and returns the acks.
-func (w *wire) readProduce(b []byte, r *request) (acks int16, err error) {
-	flexible := r.version >= 9
-	in := reader{b: b[12:], flexible: flexible}
-	in.skip(int(max(in.int16(), 0))) // every version has the old form of the client id
-	in.tags()
-	if r.version >= 3 {
-		in.bytes() // the transactional id
-	}
-	acks = in.int16()
-	in.int32()
-	for range in.count() {
-		t := w.readTopic(&in, r.version)
-		if t != nil && topicState(t.state.Load()) == topicGone {
-			return 0, errStopped
-		}
-		for range in.count() {
-			number := in.int32()
-			records := in.bytes32()
-			in.tags()
-			if t == nil || len(records) < 61 {
-				continue
-			}
-			if p := t.at(number); p != nil && acks != 0 {
-				b, again := p.wrote(r, batchKey{
-					producer: int64(binary.BigEndian.Uint64(records[43:])),
-					epoch:    int16(binary.BigEndian.Uint16(records[51:])),
-					sequence: int32(binary.BigEndian.Uint32(records[53:])),
-				}, uint64(binary.BigEndian.Uint32(records[57:])))
-				r.batches = append(r.batches, b)
-				if again {
-					r.again++
-				}
-			}
-		}
-		in.tags()
-	}
-	if in.bad {
-		return 0, errors.New("a produce request cannot be read")
-	}
-	return acks, nil
-}
-
-// readTopic reads a topic's name or id. readTopic returns nil if the client
-// does not have the topic.
-func (w *wire) readTopic(in *reader, version int16) *topic {
-	name := ""
-	if version >= 13 {
-		id, _ := w.ids.Load([16]byte(in.take(16)))
-		name, _ = id.(string)
-	} else {
-		name = string(in.bytes())
-	}
-	return w.client.topic(name)
-}
-
-// answer is a broker's answer for one batch.
-type answer struct {
-	code               int16
-	offset, appendTime int64
-	guilty             map[uint64]string
-	text               string
-}
-
-// readAnswer notes the answers to the batches of a produce request.
-func (w *wire) readAnswer(r *request, body []byte) {
-	in := reader{b: body, flexible: r.version >= 9}
-	in.tags()
-	stale := false
-	for range in.count() {
-		t := w.readTopic(&in, r.version)
-		for range in.count() {
-			number := in.int32()
-			at := len(body) - len(in.b)
-			a := in.answer(r.version)
-			if in.bad || t == nil {
-				continue
-			}
-			if err := kerr.ErrorForCode(a.code); err != nil && !errors.Is(err, kerr.DuplicateSequenceNumber) {
-				w.client.handler.Refused(t.name, number, convert(err))
-			}
-			p := t.at(number)
-			if p == nil {
-				continue
-			}
-			if code := p.answered(r, a); code != a.code {
-				binary.BigEndian.PutUint16(body[at:], uint16(code))
-				stale = stale || kerr.IsRetriable(kerr.ErrorForCode(code))
-			}
-		}
-		in.tags()
-	}
-	if stale { // kgo looks for the leader only after the real code
-		w.client.kgo.ForceMetadataRefresh()
-	}
-	for _, b := range r.batches {
-		b.lost(r)
-	}
-}
-
-// answer reads a partition of a produce response, without the partition's
-// number.
-func (r *reader) answer(version int16) answer {
-	a := answer{code: r.int16(), offset: r.int64(), appendTime: -1}
-	if version >= 2 {
-		a.appendTime = r.int64()
-	}
-	if version >= 5 {
-		r.int64() // the log start offset
-	}
-	if version >= 8 {
-		for range r.count() {
-			index := r.int32()
-			text := r.bytes()
-			r.tags()
-			if a.guilty == nil {
-				a.guilty = map[uint64]string{}
-			}
-			a.guilty[uint64(index)] = string(text)
-		}
-		a.text = string(r.bytes())
-	}
-	r.tags()
-	return a
 }
 
 // readTopics notes the brokers, the ids of topics and the missing topics.
@@ -414,11 +241,11 @@ func (w *wire) readTopics(version int16, body []byte) {
 		if t.Topic == nil {
 			continue
 		}
-		if t.ErrorCode == 0 && t.TopicID != [16]byte{} {
-			w.ids.Store(t.TopicID, *t.Topic)
+		if t.ErrorCode == 0 {
+			w.client.newTopic(*t.Topic)
 		}
 		if known := w.client.topic(*t.Topic); known != nil {
-			known.noteMetadata(t.ErrorCode, t.TopicID)
+			known.noteMetadata(t)
 		}
 	}
 }
@@ -485,7 +312,6 @@ var zeros [16]byte //nolint:gochecknoglobals // never written
 func (r *reader) skip(n int)   { r.take(n) }
 func (r *reader) int16() int16 { return int16(binary.BigEndian.Uint16(r.take(2))) }
 func (r *reader) int32() int32 { return int32(binary.BigEndian.Uint32(r.take(4))) }
-func (r *reader) int64() int64 { return int64(binary.BigEndian.Uint64(r.take(8))) }
 
 func (r *reader) uvarint() int {
 	v, n := binary.Uvarint(r.b)
@@ -498,31 +324,12 @@ func (r *reader) uvarint() int {
 }
 
 // count reads the length of an array. A null array has none. An element takes a
-// byte at least, so a wrong length is not believed.
-func (r *reader) count() int {
-	n := 0
-	if r.flexible {
-		n = r.uvarint() - 1
-	} else {
-		n = int(r.int32())
-	}
-	return min(max(n, 0), len(r.b))
-}
-
 // bytes reads a nullable string.
 func (r *reader) bytes() []byte {
 	if r.flexible {
 		return r.take(max(r.uvarint()-1, 0))
 	}
 	return r.take(max(int(r.int16()), 0))
-}
-
-// bytes32 reads nullable bytes.
-func (r *reader) bytes32() []byte {
-	if r.flexible {
-		return r.take(max(r.uvarint()-1, 0))
-	}
-	return r.take(max(int(r.int32()), 0))
 }
 
 // tags skips the tagged fields of a flexible version.

@@ -4,7 +4,6 @@ import (
 	"slices"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/avroline/avroline/producer/internal/transport"
 	"github.com/avroline/avroline/producer/internal/transport/transporttest"
@@ -54,46 +53,5 @@ func TestTopicMissing(t *testing.T) {
 			t.Errorf("message %d: %v, persistence %d, copy %t, twice %t", o.Token, o.Err, o.Persistence, o.Message != nil, seen[o.Token])
 		}
 		seen[o.Token] = true
-	}
-}
-
-// TestRenewedTopicTakesNothing looks at a topic that was created again, before
-// kgo has forgotten the old topic. A message that comes now would overtake the
-// old topic's messages, which the engine sends again.
-func TestRenewedTopicTakesNothing(t *testing.T) {
-	t.Parallel()
-	b := producertest.Start(t, producertest.WithTopic("events", 2))
-	h := &collector{want: 2, all: make(chan struct{})}
-	config := testConfig(t, b.Addrs(), "")
-	_, events := openTopic(t, config, config.BatchBytes, h, "events")
-	for n := range int32(2) {
-		if err := events.Produce(n, &transport.Message{Value: []byte("v")}, transport.Token(n)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	<-h.all
-	first, second := events.at(0), events.at(1)
-	second.giving.Lock() // forget waits
-	events.state.Store(int32(topicRenewed))
-	forgotten := make(chan struct{})
-	go func() {
-		defer close(forgotten)
-		events.forget()
-	}()
-	held := func() bool {
-		first.mu.Lock()
-		defer first.mu.Unlock()
-		return first.held
-	}
-	for end := time.Now().Add(10 * time.Second); !held(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Error("the first partition takes messages")
-			break
-		}
-	}
-	second.giving.Unlock()
-	<-forgotten
-	if held() {
-		t.Error("the first partition takes no message afterwards")
 	}
 }

@@ -1,0 +1,68 @@
+package franz
+
+import (
+	"context"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// refresh makes the client ask the brokers for the leaders soon.
+func (c *client) refresh() {
+	select {
+	case c.stale <- struct{}{}:
+	default:
+	}
+}
+
+// metadataTimeout bounds one question for the leaders.
+const metadataTimeout = 30 * time.Second
+
+// keepMetadata asks for the leaders of the used topics, regularly and after
+// refresh, until ctx ends. The wire reads the answer (see readTopics).
+func (c *client) keepMetadata(ctx context.Context) {
+	pause := min(max(c.config.RetryBackoff, 10*time.Millisecond), c.config.MetadataMaxAge)
+	age := time.NewTimer(c.config.MetadataMaxAge)
+	defer age.Stop()
+	for {
+		select {
+		case <-c.stale:
+		case <-age.C:
+		case <-ctx.Done():
+			return
+		}
+		age.Reset(c.config.MetadataMaxAge)
+		req := kmsg.NewPtrMetadataRequest()
+		for name := range c.topics.Range {
+			topic := kmsg.NewMetadataRequestTopic()
+			topic.Topic = kmsg.StringPtr(name.(string))
+			req.Topics = append(req.Topics, topic)
+		}
+		if len(req.Topics) == 0 {
+			continue
+		}
+		number := c.asked.Add(1)
+		asking, cancel := context.WithTimeout(ctx, metadataTimeout)
+		_, err := req.RequestWith(asking, bounded{c.kgo})
+		cancel()
+		if err == nil {
+			c.answered.Store(number)
+			c.wakeAll()
+		} else {
+			c.refresh()
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// wakeAll lets every partition go on that waits for a leader, a producer id or
+// the end of an abort.
+func (c *client) wakeAll() {
+	for _, t := range c.topics.Range {
+		t.(*topic).each((*partition).dispatch)
+	}
+}

@@ -50,7 +50,7 @@ func inTurn(unit string, all []string, run func(name string) float64) {
 // transports are the ways to produce in the modes below: ours on both
 // transports, and the client of each transport alone. The way kgo-typed
 // encodes and frames each event, and a processor also decodes the event that it
-// has read. So kgo-typed is the limit of a typed producer on kgo.
+// has read. So kgo-typed is the limit of a typed producer on kgo's producer.
 var (
 	transports     = []string{"raw", "avroline", "kgo", "avroline-franz"}
 	withTypedBound = append(slices.Clone(transports), "kgo-typed")

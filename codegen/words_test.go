@@ -72,7 +72,8 @@ func words(t testing.TB) []string {
 
 // TestWordsOfGeneratedCode uses each word with a meaning in generated code as
 // the last segment of a namespace, as a type, a field, a symbol and a union
-// branch. Then the test compiles the result.
+// branch. Then the test checks the types of the result, because compiling the
+// seven megabytes of code would take minutes.
 func TestWordsOfGeneratedCode(t *testing.T) {
 	t.Parallel()
 	m := gentest.New(t)
@@ -106,5 +107,5 @@ func TestWordsOfGeneratedCode(t *testing.T) {
 		}
 		m.WriteAll("all"+pkg, files)
 	}
-	m.Go("build", "./...")
+	m.TypeCheck()
 }

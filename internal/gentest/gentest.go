@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/avroline/avroline/codegen"
+	"github.com/avroline/avroline/internal/typecheck"
 )
 
 // Path is the import path of the module.
@@ -118,12 +119,31 @@ func (m *Module) Go(args ...string) string {
 	return text
 }
 
+// TypeCheck checks the types of all packages in the module, and compiles
+// nothing. If a package has a mistake, the test ends and shows the mistakes.
+func (m *Module) TypeCheck() {
+	m.t.Helper()
+	r, err := typecheck.Check(m.t.Context(), m.Dir, environment(), "./...")
+	switch {
+	case err != nil:
+		m.t.Fatal(err)
+	case r.Packages == 0:
+		m.t.Fatal("the module has no packages")
+	case len(r.Mistakes) > 0:
+		m.t.Fatalf("%.8000s", strings.Join(r.Mistakes, "\n"))
+	}
+}
+
+func environment() []string {
+	return append(os.Environ(), "GOWORK=off", "GOFLAGS=-mod=mod", "GOPROXY=off", "CGO_ENABLED=0")
+}
+
 // TryGo is like [Module.Go], for a command that may fail.
 func (m *Module) TryGo(args ...string) (output string, err error) {
 	m.t.Helper()
 	cmd := exec.CommandContext(m.t.Context(), "go", args...)
 	cmd.Dir = m.Dir
-	cmd.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=-mod=mod", "GOPROXY=off", "CGO_ENABLED=0")
+	cmd.Env = environment()
 	out, err := cmd.CombinedOutput()
 	return string(out), err
 }

@@ -38,19 +38,28 @@ func Java(ctx context.Context) (*Client, error) { return onJVM(ctx, "java") }
 func Apicurio(ctx context.Context) (*Client, error) { return onJVM(ctx, "apicurio") }
 
 func onJVM(ctx context.Context, name string) (*Client, error) {
-	dir, err := install(ctx, name, "mvn", "-B", "-q", "-f", "pom.xml",
-		"org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies", "-DoutputDirectory=libs", "-DincludeScope=runtime")
+	maven := []string{
+		"mvn", "-B", "-q", "-f", "pom.xml",
+		"org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies", "-DoutputDirectory=libs", "-DincludeScope=runtime",
+	}
+	// Compiling Client.java takes several times as long as a command of the
+	// client. The compiler is a module, because javac may not be installed. The
+	// module takes no pattern in its class path.
+	compiler := []string{"sh", "-c", `java -m jdk.compiler/com.sun.tools.javac.Main -cp "$(printf '%s:' libs/*.jar)" -d classes Client.java`}
+	dir, err := install(ctx, name, maven, compiler)
 	if err != nil {
 		return nil, err
 	}
-	// java runs a single source file without a compile step.
-	return &Client{name, []string{"java", "-XX:+UseSerialGC", "-Xmx256m", "-cp", filepath.Join(dir, "libs", "*"), filepath.Join(dir, "Client.java")}, dir}, nil
+	path := filepath.Join(dir, "classes") + string(filepath.ListSeparator) + filepath.Join(dir, "libs", "*")
+	return &Client{name, []string{"java", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xmx256m", "-cp", path, "Client"}, dir}, nil
 }
 
 // Python returns Confluent's Python client with its Avro serdes.
 func Python(ctx context.Context) (*Client, error) {
-	dir, err := install(ctx, "python", "python3", "-m", "pip", "install", "-q", "--target", "libs",
-		"confluent-kafka[schemaregistry,avro,rules]==2.16.0")
+	dir, err := install(ctx, "python", []string{
+		"python3", "-m", "pip", "install", "-q", "--target", "libs",
+		"confluent-kafka[schemaregistry,avro,rules]==2.16.0",
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -60,8 +69,10 @@ func Python(ctx context.Context) (*Client, error) {
 // Node returns KafkaJS with its registry client and the codec of each
 // compression.
 func Node(ctx context.Context) (*Client, error) {
-	dir, err := install(ctx, "node", "npm", "install", "--silent", "--no-audit", "--no-fund",
-		"kafkajs@2.2.4", "@kafkajs/confluent-schema-registry@3.9.0", "snappyjs@0.7.0", "lz4js@0.2.0", "@bokuweb/zstd-wasm@0.0.27")
+	dir, err := install(ctx, "node", []string{
+		"npm", "install", "--silent", "--no-audit", "--no-fund",
+		"kafkajs@2.2.4", "@kafkajs/confluent-schema-registry@3.9.0", "snappyjs@0.7.0", "lz4js@0.2.0", "@bokuweb/zstd-wasm@0.0.27",
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -71,24 +82,29 @@ func Node(ctx context.Context) (*Client, error) {
 // JavaScript returns Confluent's JavaScript registry client with its Avro
 // serdes. The client cannot use Kafka.
 func JavaScript(ctx context.Context) (*Client, error) {
-	dir, err := install(ctx, "confluentjs", "npm", "install", "--silent", "--no-audit", "--no-fund", "@confluentinc/schemaregistry@1.10.1")
+	dir, err := install(ctx, "confluentjs", []string{"npm", "install", "--silent", "--no-audit", "--no-fund", "@confluentinc/schemaregistry@1.10.1"})
 	if err != nil {
 		return nil, err
 	}
 	return &Client{"javascript", []string{"node", filepath.Join(dir, "client.js")}, dir}, nil
 }
 
-// install copies the folder of a language into the cache and runs the package
-// manager there. The clients in JavaScript also share the folder avsc. The
-// cache name contains a hash of the files. So a changed client is installed
-// again.
-func install(ctx context.Context, lang string, manager ...string) (string, error) {
+// install copies the folder of a language into the cache and runs commands
+// there. The first command is the package manager. The clients in JavaScript
+// also share the folder avsc. The cache name contains a hash of the files and
+// of the later commands. So a changed client is installed again.
+func install(ctx context.Context, lang string, commands ...[]string) (string, error) {
 	folders := []string{lang}
-	if manager[0] == "npm" {
+	if commands[0][0] == "npm" {
 		folders = append(folders, "avsc")
 	}
 	files := map[string][]byte{}
 	var sum uint32
+	hash := func(text []byte) {
+		for _, c := range text {
+			sum = sum*16777619 ^ uint32(c) // FNV
+		}
+	}
 	for _, folder := range folders {
 		entries, err := sources.ReadDir(folder)
 		if err != nil {
@@ -100,10 +116,11 @@ func install(ctx context.Context, lang string, manager ...string) (string, error
 				return "", fmt.Errorf("otherclients: %w", err)
 			}
 			files[e.Name()] = text
-			for _, c := range text {
-				sum = sum*16777619 ^ uint32(c) // FNV
-			}
+			hash(text)
 		}
+	}
+	for _, c := range commands[1:] {
+		hash([]byte(strings.Join(c, " ")))
 	}
 	dir, err := local.Cached(fmt.Sprintf("%s-client-%08x", lang, sum), func(dir string) error {
 		for name, text := range files {
@@ -111,10 +128,12 @@ func install(ctx context.Context, lang string, manager ...string) (string, error
 				return err
 			}
 		}
-		cmd := exec.CommandContext(ctx, manager[0], manager[1:]...)
-		cmd.Dir = dir
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("%s could not install the %s client: %w\n%s", manager[0], lang, err, local.Tail(out, 2000))
+		for _, c := range commands {
+			cmd := exec.CommandContext(ctx, c[0], c[1:]...)
+			cmd.Dir = dir
+			if out, err := cmd.CombinedOutput(); err != nil {
+				return fmt.Errorf("%s could not install the %s client: %w\n%s", c[0], lang, err, local.Tail(out, 2000))
+			}
 		}
 		return nil
 	})

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -319,12 +320,28 @@ func git(t *testing.T, dir string, args ...string) {
 func TestPreCommit(t *testing.T) {
 	need(t, "git", "go")
 	env := pythonTools(t)
-	// Copy this work tree, so that the test uses the present hooks.
+	// Copy this work tree, so that the test uses the present hooks. pre-commit
+	// installs all packages of the copy, so the copy has only the packages that
+	// the command needs.
 	hooks := t.TempDir()
 	root := repository(t)
+	const module = "github.com/avroline/avroline/"
+	needed := map[string]bool{".": true}
+	for dep := range strings.FieldsSeq(must(t, root, nil, "go", "list", "-deps", "./cmd/avrogen")) {
+		if folder, ok := strings.CutPrefix(dep, module); ok {
+			needed[folder] = true
+		}
+	}
+	isNeeded := func(name string) bool {
+		folder := path.Dir(name)
+		for !needed[folder] && folder != "." && filepath.Ext(name) != ".go" {
+			folder = path.Dir(folder) // a package may embed a file in a folder below
+		}
+		return needed[folder]
+	}
 	for name := range strings.SplitSeq(must(t, root, nil, "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"), "\x00") {
 		info, err := os.Lstat(filepath.Join(root, name))
-		if err != nil || !info.Mode().IsRegular() {
+		if err != nil || !info.Mode().IsRegular() || !isNeeded(name) {
 			continue
 		}
 		text, err := os.ReadFile(filepath.Join(root, name))

@@ -115,6 +115,7 @@ fuzz: ## run every fuzzer for FUZZTIME (1m)
 
 random: ## generate, compile and round-trip SCHEMAS (1000) random schemas, from SEED (1)
 	go test ./codegen -count=1 -timeout 30m -run TestRandomSchemas -schemas $(SCHEMAS) -seed $(SEED)
+	cd internal/bench && go test -count=1 -timeout 30m -run TestGenerated$$ ./vectors -whole -random $(SCHEMAS)
 
 bench: ## the benchmarks, the peers beside us in the same run
 	@echo "== encode and decode: our time by the hand-written limit's, the peers' by ours"

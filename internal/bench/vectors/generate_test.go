@@ -11,6 +11,7 @@ import (
 
 	"github.com/avroline/avroline/codegen"
 	"github.com/avroline/avroline/internal/avsc"
+	"github.com/avroline/avroline/internal/bench/vectors/gencheck"
 	"github.com/avroline/avroline/internal/gentest"
 	"github.com/avroline/avroline/internal/vectortest"
 )
@@ -69,7 +70,8 @@ func pack(units []*unit) map[string][]*unit {
 
 func packageName(i int) string { return fmt.Sprintf("p%d", i) }
 
-// allUnits returns every schema and set that other implementations accept.
+// allUnits returns every schema and set that other implementations accept, and
+// the schemas of the vectors.
 func allUnits(t *testing.T) []*unit {
 	var units []*unit
 	add := func(u *unit) {
@@ -101,6 +103,11 @@ func allUnits(t *testing.T) []*unit {
 	for _, u := range setUnits(t) {
 		add(u)
 	}
+	eachVector(t, func(id, schema string, _ []gencheck.Value) {
+		if !strings.HasPrefix(id, "c") { // the manifest has the schemas from other projects
+			add(newUnit(t, id, codegen.Source{Name: id + ".avsc", Text: []byte(schema)}))
+		}
+	})
 	vectortest.Each(t, "schema_cases.jsonl", func(r struct{ ID, Schema, Expected, Confidence string }) {
 		if r.Expected == "valid" && r.Confidence != "disputed" {
 			add(newUnit(t, r.ID, codegen.Source{Name: r.ID + ".avsc", Text: []byte(r.Schema)}))

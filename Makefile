@@ -134,8 +134,8 @@ bench: ## the benchmarks, the peers beside us in the same run
 throughput: ## settings against rate and latency on real Kafka, with plots into docs/img
 	cd internal/bench && go run ./throughput -o ../../docs/img
 
-faults: ## the whole fault matrix on real Kafka, with each transport (about 25 minutes)
-	go test -tags integration -count=1 -timeout 40m -v -run 'Faults|Disk' ./internal/integration -whole
+faults: ## the whole fault matrix on real Kafka, with each transport (about 30 minutes)
+	go test -tags integration -count=1 -timeout 40m -v -run 'Faults|Disk|LeadersMove' ./internal/integration -whole -leaders 30s -short 40
 	go test -tags integration -count=1 -timeout 40m -v -run 'Faults|Disk' ./internal/integration -whole -franz
 
 vectors: ## judge schemas, bytes and resolution by other people's vectors

@@ -28,9 +28,13 @@ const relayShards = 2
 // order of the row's key. An event of a rolled back transaction must not exist.
 func TestRelayFaults(t *testing.T) {
 	leader := kills(4*time.Second, leaderOf(1))
+	times, moves := 1, 20
+	if *whole {
+		times, moves = 3, 50
+	}
 	for _, f := range []fault{
-		{name: "relay, kill -9 of the leader, three times", short: true, disturb: func(ctx context.Context, s *stage) error {
-			for range 3 {
+		{name: "relay, kill -9 of the leader", short: true, disturb: func(ctx context.Context, s *stage) error {
+			for range times {
 				if err := leader(ctx, s); err != nil {
 					return err
 				}
@@ -38,7 +42,7 @@ func TestRelayFaults(t *testing.T) {
 			return nil
 		}},
 		{name: "relay, its transaction coordinator killed", short: true, disturb: coordinatorKilled},
-		{name: "relay, leaders moved each 200 ms", short: true, disturb: moving(50, 200*time.Millisecond)},
+		{name: "relay, leaders moved each 200 ms", short: true, disturb: moving(moves, 200*time.Millisecond)},
 		{name: "relay, 10 % of all answers lost", short: true, proxied: true, disturb: losingAnswers},
 	} {
 		if f.short || *whole {

@@ -71,7 +71,7 @@ test: ## the tests: no server, no environment variable
 	$(call gotest,$(PARALLEL),./...)
 
 race: ## the tests of what is concurrent, under the race detector
-	$(call gotest,-race -short,$(RACE))
+	$(call gotest,-race -short $(PARALLEL),$(RACE))
 
 generate: ## write the generated code anew
 	go generate ./...

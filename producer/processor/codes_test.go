@@ -16,6 +16,9 @@ import (
 // broker answers for a while, for example during its start. The processor goes
 // on and handles each message once.
 func TestTemporaryCodes(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts some fifty processors")
+	}
 	t.Parallel()
 	var (
 		coordinator = []*kerr.Error{kerr.CoordinatorLoadInProgress, kerr.CoordinatorNotAvailable, kerr.NotCoordinator}

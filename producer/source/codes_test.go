@@ -23,6 +23,9 @@ import (
 // a broker answers for a while. The requests come at the start of a second run,
 // and from a new client after a commit in doubt. Each line is published once.
 func TestTemporaryCodes(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts some fifty producers of a source")
+	}
 	t.Parallel()
 	leader := []*kerr.Error{kerr.UnknownServerError, kerr.LeaderNotAvailable, kerr.NotLeaderForPartition, kerr.KafkaStorageError}
 	var all sync.WaitGroup

@@ -316,7 +316,7 @@ func TestTransactionTimesOut(t *testing.T) {
 	w := brokers(t)
 	topic := w.topic("slow", 1)
 	events := producer.NewTopic(topic, producer.KeyBy(byKey))
-	tp := w.transactional(newID(t), producer.WithTransactionTimeout(time.Second))
+	tp := w.transactional(newID(t), producer.WithTransactionTimeout(4*time.Second)) // on a busy machine the open transaction must still be seen
 	ctx := waitCtx(t)
 	runs := 0
 	err := tp.InTx(ctx, func(tx *producer.Tx) error {

@@ -26,7 +26,7 @@ func TestRandomFaults(t *testing.T) {
 			s := seed(t)
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
-				testRandomFaults(t, s, name, append(options, fastReconnect()))
+				testRandomFaults(t, s, name, options)
 			})
 		}
 	}
@@ -34,6 +34,11 @@ func TestRandomFaults(t *testing.T) {
 
 func testRandomFaults(t *testing.T, seed uint64, transport string, options []producer.Option) {
 	rng := rand.New(rand.NewPCG(seed, 0))
+	if transport == "franz" {
+		options = append(options, producer.WithRetryBackoff(10*time.Millisecond, 50*time.Millisecond))
+	} else {
+		options = append(options, fastReconnect())
+	}
 	b := producertest.Start(t, producertest.WithBrokers(3), producertest.WithTopic("items", 6))
 	if rng.IntN(2) == 0 {
 		options = append(options, producer.WithBatchSize(2000))

@@ -72,7 +72,7 @@ func TestBatchFormat(t *testing.T) {
 				c.compressor, _ = kgo.DefaultCompressor(codec)
 				want := testMessages()
 				b := newTestBatch(c, want)
-				b.id, b.sequence = &producerID{1 << 40, 3}, 77
+				b.id, b.sequence = &producerID{1 << 40, 3, 1}, 77
 				b.encode()
 				var got kmsg.RecordBatch
 				if err := got.ReadFrom(b.bytes()); err != nil {

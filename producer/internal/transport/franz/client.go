@@ -242,5 +242,6 @@ func (c *client) Close() {
 
 // Metadata implements [transport.Client].
 func (c *client) Metadata(ctx context.Context, name string) (transport.TopicMetadata, error) {
+	defer c.forgetMetadata(name)
 	return metadata(ctx, c.kgo, name)
 }

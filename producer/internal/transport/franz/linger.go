@@ -114,9 +114,9 @@ func (l *linger) run(ctx context.Context) {
 		for _, p := range due {
 			p.lingered()
 		}
-		clear(now)
-		clear(due)
-		if len(now)+len(due) > 0 {
+		again := len(now)+len(due) > 0
+		now, due = emptied(now), emptied(due)
+		if again {
 			continue
 		}
 		timer.Reset(pause)
@@ -135,8 +135,7 @@ func (l *linger) take(now, due []*partition, at time.Time) (_, _ []*partition, p
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now = append(now, l.now...)
-	clear(l.now)
-	l.now = l.now[:0]
+	l.now = emptied(l.now)
 	if n := l.ready(at); n > 0 {
 		for _, one := range l.due[:n] {
 			due = append(due, one.partition)
@@ -144,6 +143,9 @@ func (l *linger) take(now, due []*partition, at time.Time) (_, _ []*partition, p
 		rest := copy(l.due, l.due[n:])
 		clear(l.due[rest:])
 		l.due = l.due[:rest]
+		if rest == 0 {
+			l.due = emptied(l.due)
+		}
 		l.pass = at.Add(l.after / lingerPart)
 	}
 	if len(l.due) == 0 {
@@ -155,6 +157,19 @@ func (l *linger) take(now, due []*partition, at time.Time) (_, _ []*partition, p
 	}
 	return now, due, next.Sub(at)
 }
+
+// emptied returns a list without its elements, and without the memory of a long
+// list. A client may have used thousands of partitions at once.
+func emptied[E any](list []E) []E {
+	if cap(list) > keptParts {
+		return nil
+	}
+	clear(list)
+	return list[:0]
+}
+
+// keptParts is the length of the longest list of partitions that is kept.
+const keptParts = 1024
 
 // ready returns how many of the partitions have lingered long enough.
 func (l *linger) ready(at time.Time) (n int) {

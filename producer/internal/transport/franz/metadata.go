@@ -33,7 +33,9 @@ func (c *client) keepMetadata(ctx context.Context) {
 		}
 		age.Reset(c.config.MetadataMaxAge)
 		req := kmsg.NewPtrMetadataRequest()
+		var names []string
 		for name := range c.topics.Range {
+			names = append(names, name.(string))
 			topic := kmsg.NewMetadataRequestTopic()
 			topic.Topic = kmsg.StringPtr(name.(string))
 			req.Topics = append(req.Topics, topic)
@@ -48,6 +50,7 @@ func (c *client) keepMetadata(ctx context.Context) {
 		if err == nil {
 			c.answered.Store(number)
 			c.wakeAll()
+			c.forgetMetadata(names...)
 		} else {
 			c.refresh()
 		}
@@ -57,6 +60,12 @@ func (c *client) keepMetadata(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// forgetMetadata makes kgo forget its own copy of the metadata, which has some
+// 300 bytes for each partition. The wire has read what the client needs.
+func (c *client) forgetMetadata(topics ...string) {
+	c.background.Go(func() { c.kgo.PurgeTopicsFromClient(topics...) }) // waits for a running request of kgo
 }
 
 // wakeAll lets every partition go on that waits for a leader, a producer id or

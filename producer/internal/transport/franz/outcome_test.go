@@ -27,7 +27,7 @@ func newFlight(t *testing.T, config *settings.Config) *flight {
 	t.Helper()
 	h := &collector{all: make(chan struct{}), want: -1}
 	c := testClient(config, h)
-	c.ids.present.Store(&producerID{id: 9})
+	c.ids.set(9, 0)
 	made, err := c.Topic("events")
 	if err != nil {
 		t.Fatal(err)

@@ -12,19 +12,19 @@ import (
 // after the other. The next batch is not written before the broker has answered
 // for the batch before. So at most one batch of a partition is in doubt, and no
 // batch can overtake another.
+//
+// A client may have thousands of partitions, so each field counts.
 type partition struct {
 	topic  *topic
-	id     *producerID // whose sequence numbers the partition uses
 	number int32
-	// sequence is the number of the next batch.
+	// sequence is the number of the next batch. identity is the number of the
+	// producer id whose sequence numbers the partition uses.
 	sequence int32
+	identity uint32
 	renewals int32  // topic.renewals when the sequence began
-	inTx     uint32 // the transaction that has the partition
-	asked    uint32 // the transaction for which the coordinator was asked
+	tx       uint32 // the last transaction for which the coordinator was asked
+	inTx     bool   // the coordinator has the partition in this transaction
 	size     uint8  // of the buffer that the last full batch needed
-	// held refuses messages after a refused batch, until the handler has the
-	// outcomes of all messages of the partition.
-	held bool
 	// lingers and hurries say that a list of the client's linger has the
 	// partition, due or now.
 	lingers, hurries bool
@@ -40,6 +40,9 @@ type active struct {
 	front, back *batch
 	stage       stage
 	request     *request // in flight with the first batch, or nil
+	// held refuses messages after a refused batch, until the handler has the
+	// outcomes of all messages of the partition.
+	held bool
 	// due says that the last batch has lingered long enough.
 	due   bool
 	fails int // attempts of the first batch that failed in a row
@@ -140,10 +143,11 @@ func (p *partition) open(m *transport.Message, limit int) *batch {
 		p.fill(b)
 		p.topic.client.linger.hurry(p)
 	}
-	if b != nil { // a busy partition needs as much memory as before; thousands of idle ones must not have it
-		size = max(size, p.size)
+	most := p.size // a busy partition needs as much memory as before
+	if b == nil {
+		most = min(most, idleBuffer)
 	}
-	next := p.newBatch(size)
+	next := p.newBatch(max(size, most))
 	next.came = x.now()
 	if b == nil {
 		p.front = next
@@ -154,6 +158,10 @@ func (p *partition) open(m *transport.Message, limit int) *batch {
 	p.due = false
 	return next
 }
+
+// idleBuffer is the size of the largest buffer that a partition without
+// messages begins with. A client may have thousands of such partitions.
+const idleBuffer = 12 // 4 KiB
 
 // fill says that a batch takes no more messages. The caller holds p.mu.
 func (p *partition) fill(b *batch) {
@@ -231,10 +239,10 @@ func (p *partition) load(r *request) *batch {
 			c.needID()
 			return nil
 		}
-		if p.id != id || p.renewals != renewals {
-			p.id, p.sequence, p.renewals = id, 0, renewals
+		if p.identity != id.number || p.renewals != renewals {
+			p.identity, p.sequence, p.renewals = id.number, 0, renewals
 		}
-		b.id, b.sequence = p.id, p.sequence
+		b.id, b.sequence = id, p.sequence
 	}
 	b.renewals = renewals
 	if !b.full {
@@ -276,8 +284,10 @@ func (p *partition) hold(r *report) {
 func (p *partition) reported() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.held = false
-	p.rest()
+	if p.active != &idle {
+		p.held = false
+		p.rest()
+	}
 }
 
 // rest ends the stage of a partition, and sends the next batch. The caller

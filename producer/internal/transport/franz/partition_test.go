@@ -13,7 +13,7 @@ import (
 func TestIdleMemory(t *testing.T) {
 	t.Parallel()
 	c := testClient(new(settings.Config), new(collector))
-	c.ids.present.Store(new(producerID))
+	c.ids.set(1, 0)
 	p := queuedPartition(t, c, "events", 1, 0, make([]byte, 1<<20))
 	r, _ := c.senders.at(1).request([]*partition{p})
 	produce := func() {
@@ -36,7 +36,7 @@ func TestIdleMemory(t *testing.T) {
 	if p.active != &idle {
 		t.Fatal("the partition is not idle")
 	}
-	if produce(); cap(p.back.raw.data) > 1<<10 {
+	if produce(); cap(p.back.raw.data) > 1<<idleBuffer {
 		t.Errorf("an idle partition has %d bytes for a message of one byte", cap(p.back.raw.data))
 	}
 }

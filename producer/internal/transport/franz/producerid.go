@@ -13,23 +13,29 @@ import (
 	"github.com/avroline/avroline/producer/internal/transport"
 )
 
-// producerID is an identity of the producer for the brokers (KIP-98). The
-// partitions compare pointers: with a new identity, the sequence numbers begin
-// at 0.
+// producerID is an identity of the producer for the brokers (KIP-98). With
+// another identity, the sequence numbers begin at 0.
 type producerID struct {
-	id    int64
-	epoch int16
+	id     int64
+	epoch  int16
+	number uint32 // of the identity in this client, from 1
 }
 
 // producerIDs has the client's present producer id.
 type producerIDs struct {
 	present atomic.Pointer[producerID]
+	made    atomic.Uint32
 	mu      sync.Mutex
 	asking  bool
 }
 
 // get returns the producer id for new batches, or nil.
 func (ids *producerIDs) get() *producerID { return ids.present.Load() }
+
+// set sets the producer id for new batches.
+func (ids *producerIDs) set(id int64, epoch int16) {
+	ids.present.Store(&producerID{id, epoch, ids.made.Add(1)})
+}
 
 // needID asks the brokers for a producer id, on a goroutine of its own. A
 // transactional client gets its id in InitTransactions. The caller holds the
@@ -45,10 +51,9 @@ func (c *client) needID() {
 }
 
 func (c *client) askID() {
-	var id *producerID
 	var err error
 	for fails := 0; ; fails++ {
-		if id, err = c.initProducerID(c.alive, nil); err == nil || !convert(err).Retriable {
+		if err = c.initProducerID(c.alive, nil); err == nil || !convert(err).Retriable {
 			break
 		}
 		select {
@@ -62,7 +67,6 @@ func (c *client) askID() {
 	c.ids.asking = false
 	c.ids.mu.Unlock()
 	if err == nil {
-		c.ids.present.Store(id)
 		c.wakeAll()
 		return
 	}
@@ -77,9 +81,9 @@ func (c *client) askID() {
 	}
 }
 
-// initProducerID asks for a producer id. With before, the id is the same and
-// has the next epoch (KIP-360).
-func (c *client) initProducerID(ctx context.Context, before *producerID) (*producerID, error) {
+// initProducerID asks for another producer id. With before, the id is the same
+// and has the next epoch (KIP-360).
+func (c *client) initProducerID(ctx context.Context, before *producerID) error {
 	req := kmsg.NewPtrInitProducerIDRequest()
 	if id := c.config.TransactionalID; id != "" {
 		req.TransactionalID = &id
@@ -92,10 +96,10 @@ func (c *client) initProducerID(ctx context.Context, before *producerID) (*produ
 	if err == nil {
 		err = kerr.ErrorForCode(resp.ErrorCode)
 	}
-	if err != nil {
-		return nil, err
+	if err == nil {
+		c.ids.set(resp.ProducerID, resp.ProducerEpoch)
 	}
-	return &producerID{resp.ProducerID, resp.ProducerEpoch}, nil
+	return err
 }
 
 // lostSequence says that the brokers' sequence numbers of an id are not known

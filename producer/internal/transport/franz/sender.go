@@ -102,7 +102,7 @@ func (s *sender) work() {
 			s.mu.Unlock()
 			return
 		}
-		parts, s.waiting = s.waiting, parts[:0]
+		parts, s.waiting = s.waiting, emptied(parts)
 		s.mu.Unlock()
 		r, rest := s.request(parts)
 		if len(rest) > 0 {
@@ -111,7 +111,7 @@ func (s *sender) work() {
 			s.filled.Signal()
 			s.mu.Unlock()
 		}
-		clear(parts)
+		parts = emptied(parts)
 		if len(r.batches) > 0 {
 			s.send(r, &report)
 			report.put(s.client.outbox)

@@ -49,7 +49,7 @@ func TestRequest(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := testClient(&want.config, nil)
-			c.ids.present.Store(new(producerID))
+			c.ids.set(1, 0)
 			c.tx.second = want.second
 			var parts []*partition
 			for _, at := range []struct {
@@ -96,7 +96,7 @@ func TestRequest(t *testing.T) {
 func TestLargeRequest(t *testing.T) {
 	t.Parallel()
 	c := testClient(new(settings.Config), nil)
-	c.ids.present.Store(new(producerID))
+	c.ids.set(1, 0)
 	var parts []*partition
 	for number := range int32(3) {
 		parts = append(parts, queuedPartition(t, c, "events", 1, number, make([]byte, mostBytes)))

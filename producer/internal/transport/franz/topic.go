@@ -71,8 +71,7 @@ func (t *topic) use(n int32) *partition {
 		return p
 	}
 	old := *t.partitions.Load()
-	size := max(len(old), int(n)+1)
-	partitions := make([]*partition, size, max(size, cap(old)))
+	partitions := make([]*partition, max(len(old), int(n)+1, len(t.leaders)))
 	copy(partitions, old)
 	p := &partition{topic: t, number: n, active: &idle}
 	partitions[n] = p

@@ -77,13 +77,7 @@ func (c *client) InitTransactions(ctx context.Context) error {
 // init asks the coordinator for a producer id. With before, the id is the same
 // and has the next epoch.
 func (t *transaction) init(ctx context.Context, before *producerID) error {
-	return whileConcurrent(ctx, func() error {
-		id, err := t.client.initProducerID(ctx, before)
-		if err == nil {
-			t.client.ids.present.Store(id)
-		}
-		return err
-	})
+	return whileConcurrent(ctx, func() error { return t.client.initProducerID(ctx, before) })
 }
 
 // offersSecondVersion asks a broker for the version of transactions.
@@ -248,12 +242,10 @@ func (t *transaction) finish(commit bool) error {
 	defer t.unlock()
 	t.open = false
 	if t.reached.Load() {
-		id, err := t.endTxn(ctx, commit)
-		if err != nil {
+		if err := t.endTxn(ctx, commit); err != nil {
 			return err
 		}
 		t.reached.Store(false)
-		c.ids.present.Store(id)
 		if t.second { // the sequence numbers begin again
 			t.dirty.Store(false)
 		}
@@ -270,27 +262,26 @@ func (t *transaction) finish(commit bool) error {
 
 var errNotOpen = &transport.Error{Code: transport.State, Text: "the transaction has ended"}
 
-// endTxn asks the coordinator to end the transaction. endTxn returns the
-// producer id of the next transaction.
-func (t *transaction) endTxn(ctx context.Context, commit bool) (*producerID, error) {
+// endTxn asks the coordinator to end the transaction. In the second version,
+// the answer has the producer id of the next transaction.
+func (t *transaction) endTxn(ctx context.Context, commit bool) error {
 	cl, err := t.requestor()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	next := t.client.ids.get()
-	err = whileConcurrent(ctx, func() error {
+	return whileConcurrent(ctx, func() error {
+		id := t.client.ids.get()
 		req := kmsg.NewPtrEndTxnRequest()
-		req.TransactionalID, req.ProducerID, req.ProducerEpoch, req.Commit = t.client.config.TransactionalID, next.id, next.epoch, commit
+		req.TransactionalID, req.ProducerID, req.ProducerEpoch, req.Commit = t.client.config.TransactionalID, id.id, id.epoch, commit
 		resp, err := req.RequestWith(ctx, bounded{cl})
 		if err == nil {
 			err = kerr.ErrorForCode(resp.ErrorCode)
 		}
 		if err == nil && resp.ProducerID >= 0 {
-			next = &producerID{resp.ProducerID, resp.ProducerEpoch}
+			t.client.ids.set(resp.ProducerID, resp.ProducerEpoch)
 		}
 		return err
 	})
-	return next, err
 }
 
 // requestor returns the client for requests of the transaction's version.
@@ -335,7 +326,7 @@ func (t *transaction) close() {
 // coordinator learns about the partition before the message leaves. The caller
 // holds p.mu.
 func (t *transaction) begun(p *partition) {
-	if number := t.number.Load(); !t.second && p.inTx != number && p.asked != number {
+	if !t.second && p.tx != t.number.Load() {
 		t.add(p)
 	}
 }
@@ -343,23 +334,21 @@ func (t *transaction) begun(p *partition) {
 // has reports whether messages of a partition can be written. If not, the
 // partition is told later. The caller holds p.mu.
 func (t *transaction) has(p *partition) bool {
-	number := t.number.Load()
 	switch {
 	case t.second:
 		t.reached.Store(true)
 		return true
-	case p.inTx == number:
-		return true
-	case p.asked != number:
-		t.add(p)
+	case p.tx == t.number.Load():
+		return p.inTx
 	}
+	t.add(p)
 	return false
 }
 
 // add adds a partition to the transaction at the coordinator. The caller holds
 // p.mu.
 func (t *transaction) add(p *partition) {
-	p.asked = t.number.Load()
+	p.tx, p.inTx = t.number.Load(), false
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.adding = append(t.adding, p)
@@ -437,11 +426,12 @@ func (t *transaction) addToTxn(parts []*partition) error {
 	for _, p := range parts {
 		p.mu.Lock()
 		switch {
+		case p.tx != number: // of the next transaction
 		case err == nil:
-			p.inTx = number
+			p.inTx = true
 			p.dispatch()
 		case p.stage == resting:
-			p.asked = 0
+			p.tx = 0
 			if p.front != nil {
 				p.giveUp(convert(err))
 			}

@@ -176,7 +176,7 @@ func (c *client) fail(err *transport.Error) {
 	})
 }
 
-// TestFatalError ends the client as if kgo could not go on. Tests call it.
+// TestFatalError ends the client as a final error does. Tests call it.
 func (c *client) TestFatalError(reason string) {
 	c.fail(&transport.Error{Code: transport.Desynchronized, Fatal: true, Text: reason})
 }

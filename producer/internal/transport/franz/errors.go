@@ -40,8 +40,6 @@ func convert(err error) *transport.Error {
 		e.AbortRequired = broker == kerr.TransactionAbortable
 	case errors.Is(err, kgo.ErrClientClosed):
 		e.Code = transport.Closed
-	case strings.HasPrefix(err.Error(), noSuchPartition):
-		e.Code = codeUnknownTopic
 	case isCertificate(err):
 		e.Code, e.Retriable = transport.Certificate, true
 	case errors.As(err, &connection): // before the context errors, because a network timeout also matches DeadlineExceeded
@@ -57,9 +55,8 @@ func convert(err error) *transport.Error {
 // connectError says why a new connection cannot be used: the broker's
 // certificate, or the login.
 //
-// kgo gives up the messages that it has not written if an error is not
-// temporary. Later messages, which kgo gets at the same moment, would then
-// overtake the messages that the client sends again. So kgo must retry.
+// kgo ends a request at once if the error is not temporary. A broker that
+// refuses a certificate or a login may accept the next one, so kgo must retry.
 type connectError struct{ cause *transport.Error }
 
 func (e *connectError) Error() string { return e.cause.Error() }
@@ -67,10 +64,6 @@ func (e *connectError) Unwrap() error { return e.cause }
 
 // Temporary tells kgo to retry.
 func (*connectError) Temporary() bool { return true }
-
-// noSuchPartition is kgo's error if a topic was created again with fewer
-// partitions. kgo has no value for this error.
-const noSuchPartition = "invalid record partitioning choice"
 
 // isFence reports whether another producer owns the transactional id, or
 // whether the coordinator aborted the transaction after its timeout.

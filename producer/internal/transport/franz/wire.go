@@ -250,8 +250,8 @@ func (w *wire) readTopics(version int16, body []byte) {
 	}
 }
 
-// readProducerID notes why a broker gives no producer id. Without the id, kgo
-// sends no message.
+// readProducerID notes why a broker gives no producer id. Without the id, the
+// client sends no message.
 func (w *wire) readProducerID(version int16, body []byte) {
 	in := reader{b: body, flexible: version >= 2}
 	in.tags()

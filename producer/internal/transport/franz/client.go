@@ -43,6 +43,7 @@ type client struct {
 	// requests.
 	stale           chan struct{} // capacity 1
 	asked, answered atomic.Uint64
+	forgetting      atomic.Bool // forgetMetadata runs
 	background      sync.WaitGroup
 	alive           context.Context //nolint:containedctx // the lifetime of the client
 	die             context.CancelFunc
@@ -242,6 +243,9 @@ func (c *client) Close() {
 
 // Metadata implements [transport.Client].
 func (c *client) Metadata(ctx context.Context, name string) (transport.TopicMetadata, error) {
-	defer c.forgetMetadata(name)
-	return metadata(ctx, c.kgo, name)
+	m, err := metadata(ctx, c.kgo, name)
+	if err == nil {
+		c.forgetMetadata(name)
+	}
+	return m, err
 }

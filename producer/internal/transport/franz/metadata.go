@@ -63,9 +63,16 @@ func (c *client) keepMetadata(ctx context.Context) {
 }
 
 // forgetMetadata makes kgo forget its own copy of the metadata, which has some
-// 300 bytes for each partition. The wire has read what the client needs.
+// 300 bytes for each partition. The wire has read what the client needs. kgo
+// may wait for a request of its own, so a goroutine waits. One is enough,
+// because the next answer brings the next call.
 func (c *client) forgetMetadata(topics ...string) {
-	c.background.Go(func() { c.kgo.PurgeTopicsFromClient(topics...) }) // waits for a running request of kgo
+	if c.forgetting.CompareAndSwap(false, true) {
+		c.background.Go(func() {
+			c.kgo.PurgeTopicsFromClient(topics...)
+			c.forgetting.Store(false)
+		})
+	}
 }
 
 // wakeAll lets every partition go on that waits for a leader, a producer id or

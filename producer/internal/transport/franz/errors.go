@@ -65,6 +65,16 @@ func (e *connectError) Unwrap() error { return e.cause }
 // Temporary tells kgo to retry.
 func (*connectError) Temporary() bool { return true }
 
+// isTemporary reports whether a request may succeed later. A broker that
+// refuses a login or a certificate may accept the next one.
+func isTemporary(e *transport.Error) bool {
+	switch e.Code {
+	case transport.Transport, transport.Authentication, transport.Certificate:
+		return true
+	}
+	return e.Retriable
+}
+
 // isFence reports whether another producer owns the transactional id, or
 // whether the coordinator aborted the transaction after its timeout.
 func isFence(err *kerr.Error) bool {

@@ -53,7 +53,7 @@ func (c *client) needID() {
 func (c *client) askID() {
 	var err error
 	for fails := 0; ; fails++ {
-		if err = c.initProducerID(c.alive, nil); err == nil || !convert(err).Retriable {
+		if err = c.initProducerID(c.alive, nil); err == nil || !isTemporary(convert(err)) {
 			break
 		}
 		select {

@@ -379,50 +379,10 @@ func (t *transaction) addPartitions() {
 	}
 }
 
-// addToTxn adds partitions to the transaction.
+// addToTxn adds partitions to the transaction, and tells them.
 func (t *transaction) addToTxn(parts []*partition) error {
-	c := t.client
 	number := t.number.Load()
-	err := func() error {
-		if err := t.lock(c.alive); err != nil {
-			return err
-		}
-		defer t.unlock()
-		if !t.open {
-			return errNotOpen
-		}
-		cl, err := t.requestor()
-		if err != nil {
-			return err
-		}
-		req := partitionsRequest(parts)
-		id := c.ids.get()
-		req.TransactionalID, req.ProducerID, req.ProducerEpoch = c.config.TransactionalID, id.id, id.epoch
-		for fails := 0; ; fails++ {
-			t.reached.Store(true)
-			err := whileConcurrent(c.alive, func() error {
-				resp, err := req.RequestWith(c.alive, bounded{cl})
-				if err != nil {
-					return err
-				}
-				return refusedPartition(resp)
-			})
-			if err == nil || !convert(err).Retriable || t.aborting.Load() || c.refusalError() != nil {
-				return err
-			}
-			if broken := t.broken.Load(); broken != nil { // one of the topics is gone
-				return gaveUpError("the transaction cannot commit: " + broken.Error())
-			}
-			select {
-			case <-time.After(c.backoff(fails)):
-			case <-c.alive.Done():
-				return err
-			}
-		}
-	}()
-	if err != nil {
-		t.broken.CompareAndSwap(nil, convert(err))
-	}
+	err := t.askForPartitions(parts)
 	for _, p := range parts {
 		p.mu.Lock()
 		switch {
@@ -439,6 +399,52 @@ func (t *transaction) addToTxn(parts []*partition) error {
 		p.mu.Unlock()
 	}
 	return err
+}
+
+// askForPartitions asks the coordinator to add partitions, until the answer is
+// final. If the coordinator refuses, the transaction cannot commit.
+func (t *transaction) askForPartitions(parts []*partition) (err error) {
+	c := t.client
+	if err := t.lock(c.alive); err != nil {
+		return err
+	}
+	defer t.unlock()
+	if !t.open {
+		return errNotOpen
+	}
+	defer func() {
+		if err != nil {
+			t.broken.CompareAndSwap(nil, convert(err))
+		}
+	}()
+	cl, err := t.requestor()
+	if err != nil {
+		return err
+	}
+	req := partitionsRequest(parts)
+	id := c.ids.get()
+	req.TransactionalID, req.ProducerID, req.ProducerEpoch = c.config.TransactionalID, id.id, id.epoch
+	for fails := 0; ; fails++ {
+		t.reached.Store(true)
+		err := whileConcurrent(c.alive, func() error {
+			resp, err := req.RequestWith(c.alive, bounded{cl})
+			if err != nil {
+				return err
+			}
+			return refusedPartition(resp)
+		})
+		if err == nil || !convert(err).Retriable || t.aborting.Load() || c.refusalError() != nil {
+			return err
+		}
+		if broken := t.broken.Load(); broken != nil { // one of the topics is gone
+			return gaveUpError("the transaction cannot commit: " + broken.Error())
+		}
+		select {
+		case <-time.After(c.backoff(fails)):
+		case <-c.alive.Done():
+			return err
+		}
+	}
 }
 
 // partitionsRequest returns the request for partitions. The request does not

@@ -40,8 +40,7 @@ type Library struct {
 	// message. Every failure is then possibly persisted.
 	NoFailureDetails bool
 	// NothingUncertainExpires says that a message with a delivery timeout does
-	// not expire if the message, or an earlier message of its partition, may be
-	// in the log.
+	// not expire if the message may be in the log.
 	NothingUncertainExpires bool
 	// LingersInFlush says that messages wait for linger.ms in a flush too.
 	LingersInFlush bool

@@ -102,9 +102,9 @@ func Open(c *settings.Config, batchBytes int, h transport.Handler) (transport.Cl
 	k.alive, k.die = context.WithCancel(context.Background())
 	k.background.Go(func() { k.linger.run(k.alive) })
 	k.background.Go(k.watch)
-	k.background.Go(func() { k.keepMetadata(k.alive) })
+	k.background.Go(k.keepMetadata)
 	if c.DeliveryTimeout > 0 {
-		k.background.Go(func() { k.expire(k.alive) })
+		k.background.Go(k.expire)
 	}
 	return k, nil
 }
@@ -182,7 +182,8 @@ func (c *client) TestFatalError(reason string) {
 	c.fail(&transport.Error{Code: transport.Desynchronized, Fatal: true, Text: reason})
 }
 
-// busy counts the partitions with messages.
+// busy counts the partitions with messages of a transactional client. The end
+// of a transaction waits for them.
 type busy struct {
 	mu   sync.Mutex
 	none sync.Cond
@@ -206,15 +207,11 @@ func (b *busy) wait() {
 	}
 }
 
-// Purge implements [transport.Client].
+// Purge implements [transport.Client]. A request in flight goes on, but nobody
+// waits for its answer.
 func (c *client) Purge() {
 	c.refuse(gaveUpError("the client gives up what is not delivered"))
-	c.endAll(gaveUpError("the client was told to give up what is not delivered"))
-}
-
-// endAll ends all messages. A request in flight goes on, but nobody waits for
-// its answer.
-func (c *client) endAll(err *transport.Error) {
+	err := gaveUpError("the client was told to give up what is not delivered")
 	var report report
 	for _, t := range c.topics.Range {
 		t.(*topic).each(func(p *partition) {

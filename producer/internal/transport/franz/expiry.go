@@ -32,14 +32,14 @@ func (x *expiry) separates(b *batch) bool {
 	return x.after > 0 && time.Since(b.came) > x.after/expiryParts
 }
 
-// run ends the expired messages until ctx ends.
-func (c *client) expire(ctx context.Context) {
+// expire ends the expired messages until the client ends.
+func (c *client) expire() {
 	tick := time.NewTicker(max(c.expiry.after/expiryParts, time.Millisecond))
 	defer tick.Stop()
 	for {
 		select {
 		case <-tick.C:
-		case <-ctx.Done():
+		case <-c.alive.Done():
 			return
 		}
 		for _, t := range c.topics.Range {

@@ -19,8 +19,8 @@ func (c *client) refresh() {
 const metadataTimeout = 30 * time.Second
 
 // keepMetadata asks for the leaders of the used topics, regularly and after
-// refresh, until ctx ends. The wire reads the answer (see readTopics).
-func (c *client) keepMetadata(ctx context.Context) {
+// refresh, until the client ends. The wire reads the answer (see readTopics).
+func (c *client) keepMetadata() {
 	pause := min(max(c.config.RetryBackoff, 10*time.Millisecond), c.config.MetadataMaxAge)
 	age := time.NewTimer(c.config.MetadataMaxAge)
 	defer age.Stop()
@@ -28,7 +28,7 @@ func (c *client) keepMetadata(ctx context.Context) {
 		select {
 		case <-c.stale:
 		case <-age.C:
-		case <-ctx.Done():
+		case <-c.alive.Done():
 			return
 		}
 		age.Reset(c.config.MetadataMaxAge)
@@ -44,7 +44,7 @@ func (c *client) keepMetadata(ctx context.Context) {
 			continue
 		}
 		number := c.asked.Add(1)
-		asking, cancel := context.WithTimeout(ctx, metadataTimeout)
+		asking, cancel := context.WithTimeout(c.alive, metadataTimeout)
 		_, err := req.RequestWith(asking, bounded{c.kgo})
 		cancel()
 		if err == nil {
@@ -56,7 +56,7 @@ func (c *client) keepMetadata(ctx context.Context) {
 		}
 		select {
 		case <-time.After(pause):
-		case <-ctx.Done():
+		case <-c.alive.Done():
 			return
 		}
 	}

@@ -42,10 +42,9 @@ func (to *report) delivered(b *batch, offset, appendTime int64, onWire time.Dura
 // failed adds the outcomes of a failed batch. guilty has the texts of the
 // records that the broker named, by their index. maybe says that the batch may
 // be in the log.
-func (to *report) failed(b *batch, err error, guilty map[int]string, maybe bool) {
-	refused := convert(err)
+func (to *report) failed(b *batch, err *transport.Error, guilty map[int]string, maybe bool) {
 	b.messages(func(index int, token transport.Token, m *transport.Message) {
-		o := transport.Outcome{Token: token, Partition: b.part.number, Offset: -1, Timestamp: m.Timestamp, Err: refused}
+		o := transport.Outcome{Token: token, Partition: b.part.number, Offset: -1, Timestamp: m.Timestamp, Err: err}
 		if !maybe {
 			o.Persistence, o.Message = transport.NotPersisted, m
 		}
@@ -53,10 +52,10 @@ func (to *report) failed(b *batch, err error, guilty map[int]string, maybe bool)
 		case ok:
 			o.Guilty = true
 			if text != "" {
-				o.Err = &transport.Error{Code: refused.Code, Text: text, Err: refused}
+				o.Err = &transport.Error{Code: err.Code, Text: text, Err: err}
 			}
 		case len(guilty) > 0:
-			o.Err = gaveUpError("another record of the batch was refused: " + refused.Error())
+			o.Err = gaveUpError("another record of the batch was refused: " + err.Error())
 		}
 		to.outcomes = append(to.outcomes, o)
 	})

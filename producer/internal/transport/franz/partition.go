@@ -72,7 +72,7 @@ var (
 func (p *partition) activate() {
 	if p.active == &idle {
 		p.active = actives.Get().(*active)
-		p.topic.client.busy.add(1)
+		p.countBusy(1)
 	}
 }
 
@@ -83,7 +83,14 @@ func (p *partition) deactivate() {
 		*p.active = active{}
 		actives.Put(p.active)
 		p.active = &idle
-		p.topic.client.busy.add(-1)
+		p.countBusy(-1)
+	}
+}
+
+// countBusy counts the partition for the end of the transaction.
+func (p *partition) countBusy(n int) {
+	if c := p.topic.client; c.config.TransactionalID != "" {
+		c.busy.add(n)
 	}
 }
 
@@ -106,7 +113,7 @@ func (t *topic) Produce(number int32, m *transport.Message, token transport.Toke
 		return err
 	}
 	switch {
-	case topicState(t.state.Load()) == topicGone:
+	case t.gone.Load():
 		return errGone
 	case p.held:
 		return errRecovering

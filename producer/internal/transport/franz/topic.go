@@ -17,8 +17,8 @@ type topic struct {
 	name       string
 	batchBytes atomic.Int32                 // the size of the largest batch
 	partitions atomic.Pointer[[]*partition] // by number; nil if the partition was never used
-	state      atomic.Int32
-	renewals   atomic.Int32 // how often the topic was created again
+	gone       atomic.Bool                  // the topic was deleted; the client refuses messages
+	renewals   atomic.Int32                 // how often the topic was created again
 
 	mu      sync.Mutex
 	id      [16]byte  // the last id from the brokers
@@ -30,15 +30,6 @@ type topic struct {
 
 // leader is the broker that leads a partition, or -1.
 type leader struct{ id, epoch int32 }
-
-// topicState says if the client takes messages of the topic.
-type topicState int32
-
-const (
-	topicUsable topicState = iota
-	// topicGone means that the topic was deleted. The client refuses messages.
-	topicGone
-)
 
 // each calls f for every used partition, under the partition's lock.
 func (t *topic) each(f func(p *partition)) {
@@ -102,7 +93,7 @@ func (t *topic) leader(n int32) (int32, *transport.Error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	switch {
-	case topicState(t.state.Load()) == topicGone:
+	case t.gone.Load():
 		return -1, errGone
 	case t.refusal != nil:
 		return -1, t.refusal
@@ -143,7 +134,7 @@ func (t *topic) noteMetadata(m *kmsg.MetadataResponseTopic) {
 		case t.missing.IsZero():
 			t.missing = time.Now()
 		case time.Since(t.missing) > missingFor:
-			t.state.Store(int32(topicGone))
+			t.gone.Store(true)
 		}
 		return
 	case code != nil && !code.Retriable && !t.known:
@@ -173,5 +164,5 @@ func (t *topic) noteMetadata(m *kmsg.MetadataResponseTopic) {
 		}
 	}
 	t.id, t.leaders, t.known, t.missing, t.refusal = m.TopicID, leaders, true, time.Time{}, nil
-	t.state.Store(int32(topicUsable))
+	t.gone.Store(false)
 }

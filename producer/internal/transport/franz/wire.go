@@ -218,7 +218,8 @@ func (w *wire) answered(r question, body []byte) error {
 	return nil
 }
 
-// readTopics notes the brokers, the ids of topics and the missing topics.
+// readTopics notes the brokers, the leaders and ids of topics, and the missing
+// topics.
 func (w *wire) readTopics(version int16, body []byte) {
 	resp := kmsg.NewPtrMetadataResponse()
 	resp.Version = version
@@ -241,10 +242,11 @@ func (w *wire) readTopics(version int16, body []byte) {
 		if t.Topic == nil {
 			continue
 		}
-		if t.ErrorCode == 0 {
-			w.client.newTopic(*t.Topic)
+		known := w.client.topic(*t.Topic)
+		if known == nil && t.ErrorCode == 0 {
+			known = w.client.newTopic(*t.Topic)
 		}
-		if known := w.client.topic(*t.Topic); known != nil {
+		if known != nil {
 			known.noteMetadata(t)
 		}
 	}

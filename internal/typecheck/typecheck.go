@@ -1,7 +1,6 @@
 // Package typecheck checks the types of Go packages and compiles nothing. The
 // check finds the mistakes that a compiler reports, in a small part of the
-// compiler's time. For another operating system the difference is larger,
-// because the standard library and all dependencies need no compilation.
+// compiler's time.
 package typecheck
 
 import (

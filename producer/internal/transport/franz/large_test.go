@@ -71,3 +71,35 @@ func TestLargeBatches(t *testing.T) {
 		})
 	}
 }
+
+// TestBacklog writes more than fits into a request at once. No batch needs a
+// second attempt.
+func TestBacklog(t *testing.T) {
+	t.Parallel()
+	const partitions = 15
+	b := producertest.Start(t, producertest.WithTopic("events", partitions))
+	config := testConfig(t, b.Addrs(), "")
+	h := &collector{all: make(chan struct{}), want: partitions}
+	c, events := openTopic(t, config, config.BatchBytes, h, "events")
+	for i := range partitions {
+		if err := events.Produce(int32(i), &transport.Message{Value: make([]byte, 900_000)}, transport.Token(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	<-h.all
+	for _, o := range h.outcomes {
+		if o.Persistence != transport.Persisted {
+			t.Errorf("%+v", o)
+		}
+	}
+	sent := int64(0)
+	for _, broker := range c.(*client).brokers.List() {
+		sent += broker.Traffic.BytesSent
+		if n := broker.Traffic.Retries; n > 0 {
+			t.Errorf("broker %d got %d batches again", broker.ID, n)
+		}
+	}
+	if sent < partitions*900_000 {
+		t.Errorf("%d bytes are sent", sent)
+	}
+}

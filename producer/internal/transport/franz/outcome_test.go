@@ -60,7 +60,7 @@ func (f *flight) takeOff(t *testing.T) {
 	f.p.mu.Lock()
 	f.p.stage = queued
 	f.p.mu.Unlock()
-	f.r, _ = f.c.senders.at(1).request([]*partition{f.p})
+	f.r, _ = f.c.senders.at(1).request([]*partition{f.p}, mostBytes)
 	if len(f.r.batches) != 1 {
 		t.Fatal("the partition has no batch for the request")
 	}
@@ -303,7 +303,7 @@ func TestRenewedTopic(t *testing.T) {
 	f.p.mu.Lock()
 	f.p.stage = queued
 	f.p.mu.Unlock()
-	if r, _ := f.c.senders.at(1).request([]*partition{f.p}); len(r.batches) > 0 {
+	if r, _ := f.c.senders.at(1).request([]*partition{f.p}, mostBytes); len(r.batches) > 0 {
 		t.Error("the batch is sent to the new topic")
 	}
 	f.c.outbox.wait()

@@ -15,7 +15,7 @@ func TestIdleMemory(t *testing.T) {
 	c := testClient(new(settings.Config), new(collector))
 	c.ids.set(1, 0)
 	p := queuedPartition(t, c, "events", 1, 0, make([]byte, 1<<20))
-	r, _ := c.senders.at(1).request([]*partition{p})
+	r, _ := c.senders.at(1).request([]*partition{p}, mostBytes)
 	produce := func() {
 		t.Helper()
 		if err := p.topic.Produce(0, &transport.Message{Value: []byte("v")}, 1); err != nil {

@@ -16,6 +16,8 @@ import (
 type request struct {
 	kmsg.ProduceRequest
 	wire    *wire
+	sender  *sender
+	written sync.Once // tells the sender
 	batches []*batch  // nil after the answer
 	topics  []int     // the places of their topics in Topics
 	most    int16     // the highest version of the request
@@ -154,6 +156,9 @@ func (r *request) abandon() bool {
 	r.cancel()
 	return true
 }
+
+// tellWritten tells the sender that the request is written, or has failed.
+func (r *request) tellWritten() { r.written.Do(r.sender.written) }
 
 // over ends the request. over reports whether the broker may have got the
 // request. kgo may go on with a request that it has given up, so the connection

@@ -25,7 +25,7 @@ func (s *senders) at(id int32) *sender {
 	if known, ok := s.byID.Load(id); ok {
 		return known.(*sender)
 	}
-	b := &sender{client: s.client, id: id}
+	b := &sender{client: s.client, id: id, limit: mostBytes}
 	b.filled.L = &b.mu
 	known, _ := s.byID.LoadOrStore(id, b)
 	return known.(*sender)
@@ -39,8 +39,10 @@ func (s *senders) close() {
 }
 
 // sender writes produce requests to a broker. A request has a batch of each
-// partition that waits. While the allowed number of requests is in flight, the
-// partitions fill their batches.
+// partition that waits. While a request is being written, the partitions wait
+// for the next request, because one large request costs less than two. While
+// the allowed number of requests is in flight, the partitions also fill their
+// batches.
 type sender struct {
 	client *client
 	id     int32
@@ -49,7 +51,9 @@ type sender struct {
 	filled  sync.Cond
 	waiting []*partition
 	workers int
-	free    int // workers without a request
+	free    int  // workers without a request
+	writing bool // a request is made, and not yet written
+	limit   int  // for the size of a request in bytes, apart from its last batch
 	closed  bool
 }
 
@@ -59,7 +63,7 @@ const (
 	inFlight = 5
 	// mostBytes bounds the size of a request, apart from its last batch. A
 	// broker accepts 100 MiB (socket.request.max.bytes).
-	mostBytes = 1 << 20
+	mostBytes = 4 << 20
 )
 
 // enqueue adds a partition. The caller holds the partition's lock.
@@ -67,11 +71,24 @@ func (s *sender) enqueue(p *partition) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.waiting = append(s.waiting, p)
+	s.callWorker()
+}
+
+// ready reports whether the next request can be made. Compression takes longer
+// than writing, so several workers compress at the same time. The caller holds
+// s.mu.
+func (s *sender) ready() bool {
+	return len(s.waiting) > 0 && (!s.writing || s.client.compressor != nil)
+}
+
+// callWorker lets a worker make the next request. The caller holds s.mu.
+func (s *sender) callWorker() {
 	most := inFlight
 	if s.client.config.WeakAcks {
 		most = s.client.config.InFlightRequests
 	}
 	switch {
+	case s.closed || !s.ready():
 	case s.free > 0:
 		s.filled.Signal()
 	case s.workers < most:
@@ -79,6 +96,30 @@ func (s *sender) enqueue(p *partition) {
 		s.client.background.Go(s.work)
 	}
 }
+
+// written says that the last request is written, or has failed.
+func (s *sender) written() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.writing = false
+	s.callWorker()
+}
+
+// adapt chooses the size of the next requests after the end of a request. A
+// slow network may not carry a large request before the client's timeout, and
+// would never carry the same request. So the requests become smaller, down to
+// one batch, and grow again with each answer.
+func (s *sender) adapt(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err != nil {
+		s.limit /= 4
+	} else {
+		s.limit = min(2*s.limit+leastGrowth, mostBytes)
+	}
+}
+
+const leastGrowth = 64 << 10
 
 func (s *sender) close() {
 	s.mu.Lock()
@@ -93,7 +134,7 @@ func (s *sender) work() {
 	var report report
 	for {
 		s.mu.Lock()
-		for len(s.waiting) == 0 && !s.closed {
+		for !s.ready() && !s.closed {
 			s.free++
 			s.filled.Wait()
 			s.free--
@@ -103,28 +144,33 @@ func (s *sender) work() {
 			return
 		}
 		parts, s.waiting = s.waiting, emptied(parts)
+		s.writing = true
+		limit := s.limit
 		s.mu.Unlock()
-		r, rest := s.request(parts)
+		r, rest := s.request(parts, limit)
 		if len(rest) > 0 {
 			s.mu.Lock()
-			s.waiting = append(s.waiting, rest...)
-			s.filled.Signal()
+			s.waiting = append(slices.Clone(rest), s.waiting...)
+			s.callWorker()
 			s.mu.Unlock()
 		}
 		parts = emptied(parts)
 		if len(r.batches) > 0 {
 			s.send(r, &report)
 			report.put(s.client.outbox)
+		} else {
+			s.written()
 		}
 		r.cancel()
 	}
 }
 
-// request makes a request with the first batches of the partitions. rest are
-// the partitions that have no room in the request.
-func (s *sender) request(parts []*partition) (r *request, rest []*partition) {
+// request makes a request with the first batches of the partitions. limit is
+// the size of the request in bytes, apart from its last batch. rest are the
+// partitions that have no room in the request.
+func (s *sender) request(parts []*partition, limit int) (r *request, rest []*partition) {
 	c := s.client
-	r = &request{wire: &c.wire, most: lastVersion}
+	r = &request{wire: &c.wire, sender: s, most: lastVersion}
 	r.ctx, r.cancel = context.WithCancel(c.alive)
 	r.Acks, r.TimeoutMillis = c.acks(), int32(max(c.config.RequestTimeout, 100*time.Millisecond).Milliseconds())
 	if id := c.config.TransactionalID; id != "" {
@@ -135,8 +181,9 @@ func (s *sender) request(parts []*partition) (r *request, rest []*partition) {
 	}
 	size := 0
 	for i, p := range parts {
-		if size > mostBytes {
-			return r, parts[i:]
+		if size > limit {
+			rest = parts[i:]
+			break
 		}
 		b := p.load(r)
 		if b == nil {
@@ -165,7 +212,7 @@ func (s *sender) request(parts []*partition) (r *request, rest []*partition) {
 		last := &r.Topics[len(r.Topics)-1]
 		last.Partitions = append(last.Partitions, kmsg.ProduceRequestTopicPartition{Partition: b.part.number, Records: b.bytes()})
 	}
-	return r, nil
+	return r, rest
 }
 
 // send sends a request, and handles the answer.
@@ -179,6 +226,8 @@ func (s *sender) send(r *request, to *report) {
 	resp, err := c.kgo.Broker(int(s.id)).Request(r.ctx, plain)
 	answer, _ := resp.(*kmsg.ProduceResponse)
 	r.over()
+	r.tellWritten()
+	s.adapt(err)
 	if err == nil && r.Acks == 0 {
 		for _, b := range r.batches {
 			b.part.answered(r, b, &noAnswer, to)

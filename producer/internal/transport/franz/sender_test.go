@@ -58,7 +58,7 @@ func TestRequest(t *testing.T) {
 			}{{"b", 1}, {"a", 2}, {"b", 0}, {"a", 1}} {
 				parts = append(parts, queuedPartition(t, c, at.topic, want.id*at.topic[0], at.number, nil))
 			}
-			r, rest := c.senders.at(1).request(parts)
+			r, rest := c.senders.at(1).request(parts, mostBytes)
 			if len(rest) > 0 || r.MaxVersion() != want.version || r.Key() != 0 {
 				t.Errorf("%d partitions left, version %d, want %d", len(rest), r.MaxVersion(), want.version)
 			}
@@ -102,10 +102,43 @@ func TestLargeRequest(t *testing.T) {
 		parts = append(parts, queuedPartition(t, c, "events", 1, number, make([]byte, mostBytes)))
 	}
 	for i := range parts {
-		r, rest := c.senders.at(1).request(parts[i:])
-		if len(r.batches) != 1 || len(rest) != len(parts)-i-1 {
-			t.Errorf("request %d: %d batches, %d partitions left", i, len(r.batches), len(rest))
+		r, rest := c.senders.at(1).request(parts[i:], mostBytes)
+		if len(r.batches) != 1 || len(r.Topics) != 1 || len(r.Topics[0].Partitions) != 1 || len(rest) != len(parts)-i-1 {
+			t.Errorf("request %d: %d batches, %d topics, %d partitions left", i, len(r.batches), len(r.Topics), len(rest))
 		}
+	}
+}
+
+// TestRequestSize makes the requests smaller after a request without an answer,
+// and larger after an answer. A request always has a batch.
+func TestRequestSize(t *testing.T) {
+	t.Parallel()
+	c := testClient(new(settings.Config), nil)
+	c.ids.set(1, 0)
+	s := c.senders.at(1)
+	number := int32(0)
+	batches := func() int {
+		var parts []*partition
+		for range 5 {
+			parts = append(parts, queuedPartition(t, c, "events", 1, number, make([]byte, 1<<20)))
+			number++
+		}
+		r, _ := s.request(parts, s.limit)
+		return len(r.batches)
+	}
+	var got []int
+	for _, err := range []error{nil, errNoAnswer, errNoAnswer, nil, nil, nil, nil, nil} {
+		s.adapt(err)
+		got = append(got, batches())
+	}
+	if want := []int{4, 1, 1, 1, 2, 3, 4, 4}; !slices.Equal(got, want) {
+		t.Errorf("batches %v, want %v", got, want)
+	}
+	for range 30 {
+		s.adapt(errNoAnswer)
+	}
+	if got := batches(); got != 1 {
+		t.Errorf("%d batches after many failures", got)
 	}
 }
 

@@ -117,6 +117,7 @@ func (c *conn) writeProduce(b []byte) (int, error) {
 		client.brokers.Count(to.NodeID, addressOf(*to), func(t *transport.Traffic) { t.Retries += r.again })
 	}
 	n, err := r.writeTo(c.Conn, b)
+	r.tellWritten()
 	if n == 0 && err != nil {
 		r.unwritten()
 	}
@@ -325,7 +326,6 @@ func (r *reader) uvarint() int {
 	return int(v)
 }
 
-// count reads the length of an array. A null array has none. An element takes a
 // bytes reads a nullable string.
 func (r *reader) bytes() []byte {
 	if r.flexible {

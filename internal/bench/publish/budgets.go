@@ -159,12 +159,12 @@ func idleMemory(addrs []string) {
 	})
 }
 
-// transactions measures the rate in transactions of 1,000 messages.
+// transactions measures the rate in transactions.
 func transactions(addrs []string) {
-	const inTx = 1000
+	inTx := *perTx
 	events, values, _ := inputs()
 	ctx := context.Background()
-	fmt.Println("transactions of 1,000 messages")
+	fmt.Printf("transactions of %d messages\n", inTx)
 	inTurn("k msg/s", withTypedBound, func(name string) float64 {
 		id := fmt.Sprintf("bench-%s-%d", name, time.Now().UnixNano())
 		topic := topicName

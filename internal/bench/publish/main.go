@@ -63,6 +63,7 @@ var (
 	first       = flag.Bool("first", false, "compare the first deliveries of new producers instead")
 	idle        = flag.Bool("idle", false, "compare the memory of idle partitions instead")
 	tx          = flag.Bool("tx", false, "compare transactions instead")
+	perTx       = flag.Int("pertx", 1000, "messages of a transaction")
 	processing  = flag.Bool("process", false, "compare processors instead")
 	topics      = flag.Int("topics", 1, "topics, written in turn")
 	partitions  = flag.Int("partitions", 4, "partitions of a topic")

@@ -15,9 +15,9 @@
 //     format of the log (batch.go).
 //  2. After linger.ms, or when the batch is full, the partition joins the queue
 //     of the broker that leads the partition (linger.go, partition.go).
-//  3. The broker's sender writes the first batches of many partitions in one
-//     request (sender.go). The connection notes that the write begins
-//     (wire.go).
+//  3. The broker's sender puts the first batches of many partitions into one
+//     request (sender.go). The next request is made after this one is written.
+//     The connection notes when the write begins (wire.go).
 //  4. The answer ends the batch, or the batch is sent again (outcome.go).
 //
 // A partition has one batch in flight. A batch is sent again with the same

@@ -99,7 +99,7 @@ type outbox struct {
 
 // keptOutcomes is the length of the longest list that is kept while there are
 // no outcomes.
-const keptOutcomes = 4096
+const keptOutcomes = 1024
 
 func newOutbox(h transport.Handler) *outbox {
 	o := &outbox{handler: h, done: make(chan struct{})}

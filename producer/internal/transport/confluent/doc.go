@@ -54,9 +54,9 @@
 // fail. Messages that came after a batch was made are not in it. The engine
 // sends the other messages again.
 //
-// After such an answer, the gate gives the library the messages of the
-// partition in windows. Otherwise the next batch would have everything that has
-// come meanwhile.
+// After such an answer, and at the start of a client, the gate gives the
+// library the messages of the partition in windows. Otherwise the next batch
+// would have everything that has come meanwhile.
 //
 // # Partitions that stand still
 //

@@ -35,6 +35,7 @@ var errExpired = &transport.Error{Code: transport.TimedOut, Text: "the message w
 
 // gates holds the partitions that wait for their first message.
 type gates struct {
+	refused atomic.Int64 // when a broker last refused a request, in Unix nanoseconds
 	waiting atomic.Int64 // len(first)
 	held    atomic.Int64 // messages in gates
 	mu      sync.Mutex
@@ -85,9 +86,16 @@ func (p *partition) giveFirst(m *transport.Message, token transport.Token) error
 	return nil
 }
 
-// firstWindow is the number of messages that follow the first message if the
-// broker has refused a request. Each next window is twice as large.
-const firstWindow = 32
+const (
+	// firstWindow is the number of messages that follow the first message of a
+	// partition, and the first message after the broker has refused a request.
+	// Each next window is twice as large, as long as more messages wait.
+	firstWindow = 32
+	// windowsFor is the time for which a partition keeps to windows after a
+	// refusal. Leaders often move several times, for example while a cluster
+	// restarts.
+	windowsFor = 5 * time.Second
+)
 
 // narrow shuts the gate of a partition, because the broker has refused a
 // request. Otherwise one request would have everything that comes until the
@@ -97,6 +105,7 @@ func (c *client) narrow(key topicPartition) {
 	if !c.gated || c.config.TransactionalID != "" {
 		return
 	}
+	c.gates.refused.Store(time.Now().UnixNano())
 	c.mu.Lock()
 	t := c.topics[key.topic]
 	c.mu.Unlock()
@@ -128,13 +137,7 @@ func (c *client) openGate(o *transport.Outcome) {
 	var failed []transport.Outcome
 	last := -1 // of the window
 	if o.Err == nil || transport.Desynchronized == codeOfOutcome(o) {
-		p.state = gateOpen
-		if p.window > 0 && len(list) > int(p.window) {
-			last = int(p.window) - 1
-			p.window *= 2
-		} else {
-			p.window = 0
-		}
+		last = p.open(len(list))
 	}
 	for i, h := range list {
 		if i == last {
@@ -163,6 +166,26 @@ func (c *client) openGate(o *transport.Outcome) {
 	if len(failed) > 0 {
 		c.handler.Outcomes(failed)
 	}
+}
+
+// open opens the gate of a partition whose first message is acknowledged. last
+// is the index of the waiting message at which the gate shuts again, or -1. The
+// caller holds mu.
+func (p *partition) open(waiting int) (last int) {
+	refused := time.Unix(0, p.topic.client.gates.refused.Load())
+	p.state = gateOpen
+	switch most := int(p.window); {
+	case most > 0 && waiting > most:
+		p.window *= 2
+		return most - 1
+	case most == 0 || time.Since(refused) > windowsFor:
+		p.window = 0
+		return -1
+	case waiting == 0: // the next message is a window of its own
+		p.state = gateShut
+	}
+	p.window = max(firstWindow, p.window/2)
+	return waiting - 1
 }
 
 // codeOfOutcome returns the code of an outcome that the library reports as

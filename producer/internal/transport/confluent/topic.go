@@ -77,8 +77,11 @@ func (t *topic) partition(n int32) *partition {
 	copy(all, old)
 	if all[n] == nil {
 		all[n] = &partition{topic: t, number: n}
-		if !t.client.gated {
+		switch {
+		case !t.client.gated:
 			all[n].state = gateOpen
+		case t.client.config.TransactionalID == "":
+			all[n].window = firstWindow // leaders may move while a client starts
 		}
 	}
 	t.partitions.Store(&all)

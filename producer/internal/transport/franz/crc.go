@@ -14,8 +14,8 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli) //nolint:gochecknoglobals // 
 //
 // A checksum is the remainder of a polynomial over GF(2), and its bits are the
 // coefficients. Bytes that follow multiply the polynomial by a power of x, so
-// the checksum of a must be multiplied by x^(8·size). The inversions of the bits
-// before and after a checksum cancel out.
+// the checksum of a must be multiplied by x^(8·size). The inversions of the
+// bits before and after a checksum cancel out.
 func join(a, b uint32, size int) uint32 {
 	for i := 3; size > 0; i++ { // a byte multiplies by x^(1<<3)
 		if size&1 != 0 {

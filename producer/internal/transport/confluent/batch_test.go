@@ -217,3 +217,24 @@ func TestWindows(t *testing.T) {
 		p.mu.Unlock()
 	}
 }
+
+// TestFirstWindow checks which clients have windows.
+func TestFirstWindow(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name   string
+		gated  bool
+		config settings.Config
+		want   int32
+	}{
+		{"default", true, settings.Config{Linger: 5 * time.Millisecond}, firstWindow},
+		{"no linger", true, settings.Config{}, firstWindow},
+		{"long linger", true, settings.Config{Linger: 11 * time.Millisecond}, 0},
+		{"transactions", true, settings.Config{TransactionalID: "id"}, 0},
+		{"no idempotence", false, settings.Config{}, 0},
+	} {
+		if got := (&client{gated: c.gated, config: &c.config}).newWindow(); got != c.want {
+			t.Errorf("%s: %d, want %d", c.name, got, c.want)
+		}
+	}
+}

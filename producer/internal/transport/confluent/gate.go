@@ -90,17 +90,31 @@ const (
 	// firstWindow is the number of messages that follow the first message of a
 	// partition, and the first message after the broker has refused a request.
 	// Each next window is twice as large, as long as more messages wait.
+	// Without windows, one request would have everything that comes until the
+	// broker takes messages. If the client then ended, the outcome of all these
+	// messages would be unknown.
 	firstWindow = 32
 	// windowsFor is the time for which a partition keeps to windows after a
 	// refusal. Leaders often move several times, for example while a cluster
 	// restarts.
 	windowsFor = 5 * time.Second
+	// mostLinger is the longest linger.ms with windows. A window waits for the
+	// linger, so many windows would take long. And a batch has the messages of
+	// a whole linger in any case.
+	mostLinger = 10 * time.Millisecond
 )
 
+// newWindow returns the first window of a partition, or 0 if the client has no
+// windows. A transaction aborts if the client ends, so its outcome is known.
+func (c *client) newWindow() int32 {
+	if !c.gated || c.config.TransactionalID != "" || c.config.Linger > mostLinger {
+		return 0
+	}
+	return firstWindow
+}
+
 // narrow shuts the gate of a partition, because the broker has refused a
-// request. Otherwise one request would have everything that comes until the
-// broker takes messages again. If the client then ended, the outcome of all
-// these messages would be unknown. A transaction aborts in any case.
+// request, and begins with a small window.
 func (c *client) narrow(key topicPartition) {
 	if !c.gated || c.config.TransactionalID != "" {
 		return
@@ -118,7 +132,7 @@ func (c *client) narrow(key topicPartition) {
 		if p.state == gateOpen {
 			p.state = gateShut
 		}
-		p.window = firstWindow
+		p.window = c.newWindow()
 		p.mu.Unlock()
 	}
 }

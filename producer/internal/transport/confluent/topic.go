@@ -76,12 +76,9 @@ func (t *topic) partition(n int32) *partition {
 	all := make([]*partition, max(int(n)+1, len(old)))
 	copy(all, old)
 	if all[n] == nil {
-		all[n] = &partition{topic: t, number: n}
-		switch {
-		case !t.client.gated:
+		all[n] = &partition{topic: t, number: n, window: t.client.newWindow()}
+		if !t.client.gated {
 			all[n].state = gateOpen
-		case t.client.config.TransactionalID == "":
-			all[n].window = firstWindow // leaders may move while a client starts
 		}
 	}
 	t.partitions.Store(&all)

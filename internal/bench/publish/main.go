@@ -233,7 +233,10 @@ func run(addrs []string) map[string][]figure {
 				continue
 			}
 			r := w.start(addrs)
-			for i := range warmUp { // opens connections, loads metadata and fills pools
+			for i := range warmUp { // opens connections, loads metadata, fills pools and uses every partition
+				if i%(warmUp/20) == 0 {
+					time.Sleep(11 * time.Millisecond) // messages without a key now go to another partition
+				}
 				r.send(i)
 			}
 			r.wait(warmUp)

@@ -89,7 +89,8 @@ func (p *partition) giveFirst(m *transport.Message, token transport.Token) error
 const (
 	// firstWindow is the number of messages that follow the first message of a
 	// partition, and the first message after the broker has refused a request.
-	// Each next window is twice as large, as long as more messages wait.
+	// Each next window is twice as large, as long as more messages wait. At the
+	// start of a client it is eight times as large.
 	// Without windows, one request would have everything that comes until the
 	// broker takes messages. If the client then ended, the outcome of all these
 	// messages would be unknown.
@@ -186,13 +187,15 @@ func (c *client) openGate(o *transport.Outcome) {
 // is the index of the waiting message at which the gate shuts again, or -1. The
 // caller holds mu.
 func (p *partition) open(waiting int) (last int) {
-	refused := time.Unix(0, p.topic.client.gates.refused.Load())
+	recent := time.Since(time.Unix(0, p.topic.client.gates.refused.Load())) < windowsFor
 	p.state = gateOpen
 	switch most := int(p.window); {
 	case most > 0 && waiting > most:
-		p.window *= 2
+		if p.window *= 2; !recent { // a start
+			p.window *= 4
+		}
 		return most - 1
-	case most == 0 || time.Since(refused) > windowsFor:
+	case most == 0 || !recent:
 		p.window = 0
 		return -1
 	case waiting == 0: // the next message is a window of its own

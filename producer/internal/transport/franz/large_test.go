@@ -81,17 +81,7 @@ func TestBacklog(t *testing.T) {
 	config := testConfig(t, b.Addrs(), "")
 	h := &collector{all: make(chan struct{}), want: partitions}
 	c, events := openTopic(t, config, config.BatchBytes, h, "events")
-	for i := range partitions {
-		if err := events.Produce(int32(i), &transport.Message{Value: make([]byte, 900_000)}, transport.Token(i)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	<-h.all
-	for _, o := range h.outcomes {
-		if o.Persistence != transport.Persisted {
-			t.Errorf("%+v", o)
-		}
-	}
+	deliverEach(t, events, h, make([]byte, 900_000))
 	sent := int64(0)
 	for _, broker := range c.(*client).brokers.List() {
 		sent += broker.Traffic.BytesSent
@@ -101,5 +91,22 @@ func TestBacklog(t *testing.T) {
 	}
 	if sent < partitions*900_000 {
 		t.Errorf("%d bytes are sent", sent)
+	}
+}
+
+// deliverEach delivers a value to each partition. The number of partitions is
+// h.want.
+func deliverEach(t *testing.T, events *topic, h *collector, value []byte) {
+	t.Helper()
+	for i := range h.want {
+		if err := events.Produce(int32(i), &transport.Message{Value: value}, transport.Token(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	<-h.all
+	for _, o := range h.outcomes {
+		if o.Persistence != transport.Persisted {
+			t.Errorf("%+v", o)
+		}
 	}
 }

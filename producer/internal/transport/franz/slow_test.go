@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/avroline/avroline/producer/internal/transport"
 	"github.com/avroline/avroline/producer/producertest"
 )
 
@@ -60,17 +59,7 @@ func TestSlowNetwork(t *testing.T) {
 		}
 		return &slowConn{Conn: inner, rate: rate}, nil
 	}
-	for i := range partitions {
-		if err := events.Produce(int32(i), &transport.Message{Value: make([]byte, size)}, transport.Token(i)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	<-h.all
-	for _, o := range h.outcomes {
-		if o.Persistence != transport.Persisted {
-			t.Errorf("%+v", o)
-		}
-	}
+	deliverEach(t, events, h, make([]byte, size))
 	again := int64(0)
 	for _, broker := range k.brokers.List() {
 		again += broker.Traffic.Retries

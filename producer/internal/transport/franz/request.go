@@ -15,7 +15,6 @@ import (
 // client knows when kgo writes it.
 type request struct {
 	kmsg.ProduceRequest
-	wire    *wire
 	sender  *sender
 	written sync.Once // tells the sender
 	batches []*batch  // nil after the answer
@@ -46,7 +45,7 @@ func (r *request) AppendTo(b []byte) []byte {
 	if !r.abandoned { // otherwise the connection will not write the request
 		b = r.appendTo(b)
 	}
-	r.wire.writing.Store(&b[0], r) // kgo has already written the head of the request
+	r.sender.client.wire.writing.Store(&b[0], r) // kgo has already written the head of the request
 	return b
 }
 

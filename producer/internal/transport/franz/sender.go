@@ -107,8 +107,8 @@ func (s *sender) written() {
 
 // adapt chooses the size of the next requests after the end of a request. A
 // slow network may not carry a large request before the client's timeout, and
-// would never carry the same request. So the requests become smaller, down to
-// one batch, and grow again with each answer.
+// would not carry the same request later. So the requests become smaller, down
+// to one batch, and grow again with each answer.
 func (s *sender) adapt(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -170,7 +170,7 @@ func (s *sender) work() {
 // partitions that have no room in the request.
 func (s *sender) request(parts []*partition, limit int) (r *request, rest []*partition) {
 	c := s.client
-	r = &request{wire: &c.wire, sender: s, most: lastVersion}
+	r = &request{sender: s, most: lastVersion}
 	r.ctx, r.cancel = context.WithCancel(c.alive)
 	r.Acks, r.TimeoutMillis = c.acks(), int32(max(c.config.RequestTimeout, 100*time.Millisecond).Milliseconds())
 	if id := c.config.TransactionalID; id != "" {

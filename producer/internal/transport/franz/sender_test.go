@@ -161,7 +161,7 @@ func TestRequestBytes(t *testing.T) {
 	id := "id"
 	for version := int16(3); version <= lastVersion; version++ {
 		for _, transactionID := range []*string{nil, &id} {
-			r := &request{wire: new(wire)}
+			r := &request{sender: &sender{client: new(client)}}
 			r.Acks, r.TimeoutMillis, r.Version, r.TransactionID = -1, 30_000, version, transactionID
 			for i, name := range []string{"a", "b"} {
 				topic := kmsg.ProduceRequestTopic{Topic: name, TopicID: [16]byte{byte(i + 1)}}
@@ -176,7 +176,7 @@ func TestRequestBytes(t *testing.T) {
 			want := r.ProduceRequest.AppendTo(bytes.Clone(head))
 			binary.BigEndian.PutUint32(want, uint32(len(want)-4))
 			b := r.AppendTo(head)
-			if written, ok := r.wire.writing.Load(&b[0]); !ok || written != r || len(b) > len(want)/2 {
+			if written, ok := r.sender.client.wire.writing.Load(&b[0]); !ok || written != r || len(b) > len(want)/2 {
 				t.Errorf("version %d: %d bytes of %d are not left out, known to the wire: %t", version, len(b), len(want), ok)
 			}
 			var got writes

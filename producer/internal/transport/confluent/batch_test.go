@@ -51,6 +51,12 @@ func openForTest(t *testing.T, b *producertest.Broker, linger time.Duration) (*c
 		t.Fatal(err)
 	}
 	config.Linger = linger
+	return openWith(t, config)
+}
+
+// openWith opens a client with the plugin and collects its outcomes.
+func openWith(t *testing.T, config *settings.Config) (*client, *outcomeCollector) {
+	t.Helper()
 	h := &outcomeCollector{outcomes: map[transport.Token]transport.Outcome{}}
 	k, err := open(config, config.BatchBytes, h, true)
 	if err != nil {

@@ -123,6 +123,7 @@ struct avl_hub {
   int wake_fd;         // the write end of the reader's pipe
   int waiting, closed; // waiting: the reader reads from the pipe, or is about to
   uint64_t added; // total number of outcomes
+  avl_registration registration; // guarded by lock
   avl_outcome *in, *out; // in gets new outcomes; the reader has out
   size_t in_len, in_cap, out_len, out_cap;
   avl_line *lines_in, *lines_out;
@@ -195,7 +196,7 @@ static void wake(avl_hub *hub) {
     ;
 }
 
-static int64_t now_micros(void) {
+int64_t avl_now(void) {
   struct timespec t;
   clock_gettime(CLOCK_MONOTONIC, &t);
   return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
@@ -223,7 +224,7 @@ static void let_go(avl_hub *hub, refusal *r) {
 // let_go_due ends the waits that are over, or all waits. Under lock. let_go_due
 // returns the end of the next wait, or 0.
 static int64_t let_go_due(avl_hub *hub, int all) {
-  int64_t next = 0, now = hub->refusals ? now_micros() : 0;
+  int64_t next = 0, now = hub->refusals ? avl_now() : 0;
   for (refusal *r = hub->refusals; r; r = r->next) {
     if (r->len && (all || r->until <= now))
       let_go(hub, r);
@@ -260,7 +261,7 @@ static void refused(avl_hub *hub, const char *topic, const avl_outcome *o) {
     r->cap = r->cap ? 2 * r->cap : 64;
     r->held = realloc(r->held, r->cap * sizeof *r->held);
   }
-  int64_t now = now_micros();
+  int64_t now = avl_now();
   if (o->failure->blame == AVL_BLAME_OTHER)
     r->named = now;
   else if (now - r->named > BLAME_KEPT && !r->left)
@@ -328,7 +329,7 @@ int avl_hub_take(avl_hub *hub, avl_outcome **outcomes, size_t *outcome_count, av
   *wait = -1;
   hub->waiting = !hub->in_len && !hub->lines_len && !hub->closed;
   if (hub->waiting && next) {
-    int64_t left = next - now_micros();
+    int64_t left = next - avl_now();
     *wait = left > 0 ? left : 0;
   }
   avl_outcome *filled = hub->in;
@@ -360,6 +361,22 @@ uint64_t avl_hub_added(avl_hub *hub) {
   pthread_mutex_unlock(&hub->lock);
   return added;
 }
+
+void avl_hub_begin(avl_hub *hub) {
+  pthread_mutex_lock(&hub->lock);
+  hub->registration.begun = avl_now();
+  hub->registration.asked = 0;
+  pthread_mutex_unlock(&hub->lock);
+}
+
+avl_registration avl_hub_registration(avl_hub *hub) {
+  pthread_mutex_lock(&hub->lock);
+  avl_registration r = hub->registration;
+  pthread_mutex_unlock(&hub->lock);
+  return r;
+}
+
+void avl_sleep(int64_t micros) { nanosleep(&(struct timespec){.tv_nsec = micros * 1000}, NULL); }
 
 static char *put_length(char *at, int32_t n) {
   memcpy(at, &n, sizeof n);
@@ -450,7 +467,7 @@ static int note_drain(avl_hub *hub, const char *text) {
   pthread_mutex_lock(&hub->lock);
   partition *p = named_partition(hub, text, end);
   if (p && !p->told)
-    p->refused = now_micros();
+    p->refused = avl_now();
   if (p && p->pending)
     mark = AVL_DRAIN_AGAIN;
   else if (p) {
@@ -485,7 +502,7 @@ static void note_batch(avl_hub *hub, const char *text) {
   pthread_mutex_lock(&hub->lock);
   partition *p = batch_of_line(hub, text, "]: Produce MessageSet with ", &first, &last);
   if (p && (first <= 1 || !p->made || last > p->batches[(p->made - 1) % BATCHES].last))
-    p->batches[p->made++ % BATCHES] = (batch){last, now_micros()};
+    p->batches[p->made++ % BATCHES] = (batch){last, avl_now()};
   pthread_mutex_unlock(&hub->lock);
 }
 
@@ -512,7 +529,7 @@ static void note_failure(avl_hub *hub, const char *text) {
   pthread_mutex_lock(&hub->lock);
   partition *p = batch_of_line(hub, text, "]: MessageSet with ", &first, &last);
   if (p) {
-    int64_t made = now_micros();
+    int64_t made = avl_now();
     for (uint32_t i = p->made; i > 0 && i + BATCHES > p->made; i--)
       if (p->batches[(i - 1) % BATCHES].last == last) {
         made = p->batches[(i - 1) % BATCHES].made;
@@ -544,7 +561,7 @@ static void note_delivery(avl_hub *hub, const message_t *m) {
 //
 // A message that came after the failed batch was made is not in the batch.
 static int was_refused(avl_hub *hub, const message_t *m) {
-  int64_t now = now_micros(); // before the latency, so that produced is not too late
+  int64_t now = avl_now(); // before the latency, so that produced is not too late
   int64_t produced = now - rd_kafka_message_latency(m);
   const char *topic = rd_kafka_topic_name(m->topic);
   pthread_mutex_lock(&hub->lock);
@@ -580,7 +597,7 @@ static int is_content(int err) {
 // The library does not say which request an answer belongs to. After a request
 // that timed out in the library's own queue, on_wire may be too small until no
 // request is in flight.
-enum { PRODUCE = 0 };       // the API key of a produce request
+enum { PRODUCE = 0, ADD_PARTITIONS_TO_TXN = 24 }; // API keys of requests
 enum { MOST_WRITTEN = 64 }; // further requests in flight have no known time
 
 static __thread int64_t written[MOST_WRITTEN]; // microseconds of the monotonic clock
@@ -589,22 +606,34 @@ static __thread uint32_t on_wire; // of the answer that the thread handles
 
 static int on_request_sent(rd_kafka_t *rk, int socket, const char *broker, int32_t id, int16_t key, int16_t version, int32_t correlation, size_t size,
                            void *opaque) {
-  (void)rk, (void)socket, (void)broker, (void)id, (void)version, (void)correlation, (void)size, (void)opaque;
+  (void)rk, (void)socket, (void)broker, (void)id, (void)version, (void)correlation, (void)size;
   if (key == PRODUCE)
-    written[written_to++ % MOST_WRITTEN] = now_micros();
+    written[written_to++ % MOST_WRITTEN] = avl_now();
+  if (key == ADD_PARTITIONS_TO_TXN) {
+    avl_hub *hub = opaque;
+    pthread_mutex_lock(&hub->lock);
+    hub->registration.asked = 1;
+    pthread_mutex_unlock(&hub->lock);
+  }
   return 0;
 }
 
 static int on_response_received(rd_kafka_t *rk, int socket, const char *broker, int32_t id, int16_t key, int16_t version, int32_t correlation,
                                 size_t size, int64_t round_trip, int err, void *opaque) {
-  (void)rk, (void)socket, (void)broker, (void)id, (void)version, (void)correlation, (void)size, (void)round_trip, (void)opaque;
+  (void)rk, (void)socket, (void)broker, (void)id, (void)version, (void)correlation, (void)size, (void)round_trip;
+  if (key == ADD_PARTITIONS_TO_TXN) {
+    avl_hub *hub = opaque;
+    pthread_mutex_lock(&hub->lock);
+    hub->registration.answered = avl_now();
+    pthread_mutex_unlock(&hub->lock);
+  }
   if (key != PRODUCE)
     return 0;
   on_wire = 0;
   if (written_from == written_to)
     return 0;
   if (!err && written_to - written_from <= MOST_WRITTEN)
-    on_wire = (uint32_t)(now_micros() - written[written_from % MOST_WRITTEN]);
+    on_wire = (uint32_t)(avl_now() - written[written_from % MOST_WRITTEN]);
   written_from++;
   return 0;
 }

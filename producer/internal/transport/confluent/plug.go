@@ -167,6 +167,22 @@ func (h hub) flush(most time.Duration) (empty bool) {
 	return C.rd_kafka_flush(C.avl_hub_rk(h.c), C.int(most.Milliseconds())) == 0
 }
 
+// begin notes the begin of a transaction.
+func (h hub) begin() { C.avl_hub_begin(h.c) }
+
+func (h hub) registration() registration {
+	r := C.avl_hub_registration(h.c)
+	return registration{begun: int64(r.begun), answered: int64(r.answered), asked: r.asked != 0}
+}
+
+// unreported returns the number of messages without an outcome.
+func (h hub) unreported() int { return int(C.rd_kafka_outq_len(C.avl_hub_rk(h.c))) }
+
+func now() int64 { return int64(C.avl_now()) }
+
+// sleep sleeps a short time, more exactly than time.Sleep.
+func sleep(micros int64) { C.avl_sleep(C.int64_t(micros)) }
+
 // added returns the total number of outcomes that the library has reported.
 func (h hub) added() uint64 { return uint64(C.avl_hub_added(h.c)) }
 

@@ -85,6 +85,24 @@ void avl_hub_close(avl_hub *hub);
 // reported.
 uint64_t avl_hub_added(avl_hub *hub);
 
+// avl_registration says when the partitions of a transaction were registered
+// with its coordinator (AddPartitionsToTxn). The times are microseconds of the
+// monotonic clock.
+typedef struct {
+  int64_t begun;    // the begin of the transaction
+  int64_t answered; // the newest answer, of this or an earlier transaction, or 0
+  int asked;        // the library has sent a request in this transaction
+} avl_registration;
+
+// avl_hub_begin notes the begin of a transaction.
+void avl_hub_begin(avl_hub *hub);
+avl_registration avl_hub_registration(avl_hub *hub);
+
+int64_t avl_now(void); // microseconds of the monotonic clock
+// avl_sleep sleeps less than a second. Go's time.Sleep may take a whole
+// millisecond more.
+void avl_sleep(int64_t micros);
+
 // avl_plug does the work of conf_init. avl_plug adds the interceptors of the
 // expected hub to a configuration.
 int avl_plug(rd_kafka_conf_t *conf);
@@ -118,4 +136,5 @@ int avl_produce_group(uintptr_t topic, int32_t partition, char *data, avl_entry 
 rd_kafka_topic_t *rd_kafka_topic_new(rd_kafka_t *rk, const char *topic, void *conf);
 void rd_kafka_topic_destroy(rd_kafka_topic_t *topic);
 int rd_kafka_last_error(void);
+int rd_kafka_outq_len(rd_kafka_t *rk);
 int rd_kafka_flush(rd_kafka_t *rk, int timeout_ms);

@@ -43,6 +43,9 @@ func (c *client) BeginTransaction() error {
 	if err := c.kafka.BeginTransaction(); err != nil {
 		return convert(err)
 	}
+	if c.plugin {
+		c.hub.begin()
+	}
 	return nil
 }
 
@@ -97,6 +100,7 @@ func (c *client) CommitTransaction(ctx context.Context) error {
 	if err := c.emptyGates(ctx); err != nil {
 		return err
 	}
+	c.awaitRegistration()
 	err := c.call(ctx, c.kafka.CommitTransaction)
 	c.waitForHandler(err == nil)
 	return err

@@ -43,44 +43,48 @@ func RoundRobin() Partitioner {
 	}
 }
 
-const (
-	stickyRun  = 32
-	stickyTime = 10 * time.Millisecond
-)
+// stickyTime is librdkafka's default of sticky.partitioning.linger.ms.
+const stickyTime = 10 * time.Millisecond
 
-// Sticky chooses a random partition and keeps the partition for 32 messages. If
-// 32 messages come within 10 ms, Sticky keeps the partition for at least 10 ms.
-// So batches become full, and in the long run all partitions get the same share
-// (KIP-480). Sticky ignores the key.
+// Sticky chooses a random partition and keeps the partition for 10 ms. The next
+// message after this time goes to another random partition. So batches become
+// full, a short transaction writes to one partition, and in the long run all
+// partitions get the same share (KIP-480). Sticky ignores the key.
 func Sticky() Partitioner {
-	var (
-		state atomic.Uint64 // messages sent << 32 | partition + 1
-		since atomic.Int64  // time of the choice, after start
-		start = time.Now()
-	)
-	return func(_ []byte, n int32) int32 {
-		for {
-			old := state.Load()
-			sent, at := uint32(old>>32), int32(uint32(old))-1
-			switch {
-			case n <= 1:
-				return 0
-			case at < 0 || at >= n:
-				sent, at = 0, rand.Int32N(n)
-			case sent%stickyRun == 0 && time.Since(start)-time.Duration(since.Load()) >= stickyTime: // choose another
-				if next := rand.Int32N(n - 1); next < at {
-					at = next
-				} else {
-					at = next + 1
-				}
-				sent = 0
-			}
-			if state.CompareAndSwap(old, uint64(sent+1)<<32|uint64(uint32(at+1))) {
-				if sent == 0 {
-					since.Store(int64(time.Since(start)))
-				}
-				return at
-			}
+	s := new(sticky)
+	s.over = time.AfterFunc(stickyTime, s.end)
+	return s.choose
+}
+
+// sticky is the state of [Sticky]. A timer ends each choice, because the clock
+// would take longer than the rest of a call.
+type sticky struct {
+	choice atomic.Int32 // partition + 1; negative: the time is over; 0: none yet
+	over   *time.Timer
+}
+
+func (s *sticky) end() {
+	if now := s.choice.Load(); now > 0 {
+		s.choice.CompareAndSwap(now, -now) // unless a call has just chosen
+	}
+}
+
+func (s *sticky) choose(_ []byte, n int32) int32 {
+	if n == 1 {
+		return 0
+	}
+	for {
+		old := s.choice.Load()
+		if 0 < old && old <= n {
+			return old - 1
+		}
+		next := rand.Int32N(n)
+		if next == -old-1 { // the partition before
+			next = (next + 1 + rand.Int32N(n-1)) % n
+		}
+		if s.choice.CompareAndSwap(old, next+1) {
+			s.over.Reset(stickyTime)
+			return next
 		}
 	}
 }

@@ -16,8 +16,8 @@ package confluent
 // A commit wakes the thread. If the timer then still needs 10 µs, the thread
 // sleeps for a millisecond, and the whole transaction waits. If the timer has
 // ended, the thread sends the request at once. So a commit first waits for the
-// end of the timer. Without the wait, transactions of 500 messages take 1.4 times
-// as long beside a broker that answers at once.
+// end of the timer. Without the wait, transactions of 500 messages take 1.4
+// times as long beside a broker that answers at once.
 type registration struct {
 	begun    int64 // the begin of the transaction
 	answered int64 // the newest answer, of this or an earlier transaction, or 0

@@ -143,11 +143,23 @@ func (e Encoded) Send(ctx context.Context, p *Producer) (Delivery, error) {
 	return f.Wait(ctx)
 }
 
+// encodedTopic returns the topic of [Encoded] messages.
+func (p *publisher) encodedTopic(name string) *boundTopic {
+	if b, ok := p.encoded.Load(name); ok {
+		return b.(*boundTopic)
+	}
+	b, _ := p.encoded.LoadOrStore(name, &boundTopic{
+		publisher: p, topic: p.engine.Topic(name), options: &topicOptions{}, partitioner: Murmur2(),
+	})
+	return b.(*boundTopic)
+}
+
 // publish gives the message to the client. future may be nil.
 func (e Encoded) publish(ctx context.Context, p *publisher, future *Future) error {
-	s := takeOutgoing(&boundTopic{publisher: p, topic: p.engine.Topic(e.Topic), options: &topicOptions{}})
+	b := p.encodedTopic(e.Topic)
+	s := takeOutgoing(b)
 	defer s.free()
-	s.explicit, s.partitioner = e.Partition, Murmur2()
+	s.explicit, s.partitioner = e.Partition, b.partitioner
 	s.message.Key, s.message.Value = e.Key, e.Value
 	if future != nil {
 		s.message.Future = &future.future

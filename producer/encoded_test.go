@@ -80,6 +80,41 @@ func TestEncodedEqualsRecord(t *testing.T) {
 	}
 }
 
+// TestEncodedKeepsPartition checks that encoded messages without a key do not
+// go to a new partition each, because then a batch would have one message.
+func TestEncodedKeepsPartition(t *testing.T) {
+	t.Parallel()
+	const partitions, messages = 64, 300
+	w := brokers(t)
+	name := w.topic("events", partitions)
+	tp, err := producer.NewTransactional(w.addrs, newID(t), newSerializer(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := waitCtx(t)
+	if err := tp.InTx(ctx, func(tx *producer.Tx) error {
+		for range messages {
+			if err := (producer.Encoded{Topic: name, Value: []byte("x")}).Add(ctx, tx); err != nil {
+				return err
+			}
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := tp.Close(ctx); err != nil {
+		t.Error(err)
+	}
+	used := map[int32]int{}
+	w.waitForMarkers(name)
+	for _, r := range w.readAll(name) {
+		used[r.Partition]++
+	}
+	if len(used) > partitions/2 {
+		t.Errorf("%d messages went to %d of %d partitions", messages, len(used), partitions)
+	}
+}
+
 func TestEncodeRefuses(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()

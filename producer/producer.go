@@ -2,6 +2,7 @@ package producer
 
 import (
 	"context"
+	"sync"
 
 	"github.com/avroline/avroline/producer/internal/engine"
 	"github.com/avroline/avroline/producer/internal/settings"
@@ -18,6 +19,7 @@ type publisher struct {
 	engine     *engine.Engine
 	serializer *serde.Serializer
 	hooks      *hooks
+	encoded    sync.Map // string → *boundTopic, the topics of [Encoded] messages
 }
 
 func newPublisher(e *engine.Engine, s *serde.Serializer, h *hooks) *publisher {

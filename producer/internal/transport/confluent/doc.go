@@ -44,6 +44,12 @@
 // A call into the library takes as long as the rest of a small message. So the
 // library gets the messages of a busy partition in groups. See group.go.
 //
+// # Commits
+//
+// The library sends the messages of a transaction up to a millisecond late if a
+// commit comes at the wrong moment. So a commit waits for the right moment. See
+// registration.go.
+//
 // # What may be in the log
 //
 // A leader that resigns may answer "not leader" for a batch that it has

@@ -70,7 +70,7 @@ func (s *sticky) end() {
 }
 
 func (s *sticky) choose(_ []byte, n int32) int32 {
-	if n == 1 {
+	if n <= 1 {
 		return 0
 	}
 	for {

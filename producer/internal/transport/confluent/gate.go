@@ -87,10 +87,11 @@ func (p *partition) giveFirst(m *transport.Message, token transport.Token) error
 }
 
 const (
-	// firstWindow is the number of messages that follow the first message of a
-	// partition, and the first message after the broker has refused a request.
-	// Each next window is twice as large, as long as more messages wait. At the
-	// start of a client it is eight times as large.
+	// firstWindow is the number of messages in the first window of a partition,
+	// at the start of a client and again after the broker has refused a
+	// request. The window follows the first message. As long as more messages
+	// wait, each next window is larger: twice as large after a refusal, and
+	// eight times as large at a start.
 	// Without windows, one request would have everything that comes until the
 	// broker takes messages. If the client then ended, the outcome of all these
 	// messages would be unknown.

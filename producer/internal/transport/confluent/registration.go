@@ -9,9 +9,10 @@ package confluent
 // The library sends no message of a partition before that. A timer of a
 // millisecond sends the request. The timer starts with the first message of a
 // partition, and with each answer to such a request, unless it already runs.
-// The library's main thread serves the timer. Whenever something wakes the
-// thread, it rounds the rest of its sleep up to whole milliseconds (librdkafka
-// 2.15.1, rd_kafka_thread_main and rd_kafka_txn_schedule_register_partitions).
+// The library's main thread serves the timer, and sleeps for whole
+// milliseconds: whatever wakes the thread, the rest of its sleep is rounded up.
+// These are rd_kafka_txn_schedule_register_partitions and rd_kafka_thread_main
+// of librdkafka 2.15.1.
 //
 // A commit wakes the thread. If the timer then still needs 10 µs, the thread
 // sleeps for a millisecond, and the whole transaction waits. If the timer has

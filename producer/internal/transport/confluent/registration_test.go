@@ -69,5 +69,5 @@ func TestRegistrationIsSeen(t *testing.T) {
 		}
 		answered = r.answered
 	}
-	h.wait(2) // tokens
+	h.wait(2) // the first and the last transaction have a token each
 }
